@@ -1,0 +1,143 @@
+//! Brings `#[tracing::instrument]` spans and `tracing` events into the traces: spans nest under the current span of the
+//! OpenTelemetry context, events become events of it.
+
+use std::fmt;
+
+use opentelemetry::trace::{SpanBuilder, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SdkTracer, Span};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context as LayerContext, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::scope::Scope;
+
+/// Marks log records whose span event has been added already.
+pub(crate) const EXCEPTION_TARGET: &str = "telemetry::exception";
+
+/// The libraries under the exporter. What they log while it exports must never be exported itself.
+const BELOW_THE_EXPORTER: [&str; 8] = ["h2", "hyper", "tonic", "tower", "reqwest", "rustls", "opentelemetry", "sqlx"];
+
+/// What of `tracing` may reach traces and exported logs, whatever `RUST_LOG` says.
+pub(crate) fn exported() -> Targets {
+    let quiet = BELOW_THE_EXPORTER.map(|target| (target, LevelFilter::OFF));
+    Targets::new().with_default(LevelFilter::INFO).with_targets(quiet)
+}
+
+/// The two layers that carry spans and events over. Spans outside any call go to `fallback`.
+pub(crate) fn layer<S>(fallback: SdkTracer) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+{
+    let spans = OpenTelemetryLayer::new(ContextTracer { fallback })
+        .with_context_activation(true)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false);
+    // Only spans: an ERROR event would overwrite the status that the handler's answer decides.
+    let only_spans = tracing_subscriber::filter::filter_fn(|metadata| metadata.is_span());
+    spans.with_filter(only_spans).and_then(EventBridge).with_filter(exported())
+}
+
+/// Makes each span with the tracer of the service whose call it belongs to. tracing-opentelemetry's layer knows one
+/// tracer only, and a process may hold several services.
+#[derive(Clone, Debug)]
+struct ContextTracer {
+    fallback: SdkTracer,
+}
+
+/// Adds events to the current span.
+struct EventBridge;
+
+/// An event's message and its other fields.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    attributes: Vec<KeyValue>,
+}
+
+// === impl ContextTracer ===
+
+impl Tracer for ContextTracer {
+    type Span = Span;
+
+    fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> Span {
+        let tracer = parent.get::<Scope>().map_or(&self.fallback, |scope| &scope.tracer);
+        tracer.build_with_context(builder, parent)
+    }
+}
+
+// === impl EventBridge ===
+
+impl<S: Subscriber> Layer<S> for EventBridge {
+    fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+        // Records of the `log` crate come under one target; their own is in the normalised metadata.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        if metadata.target() == EXCEPTION_TARGET || !exported().would_enable(metadata.target(), metadata.level()) {
+            return;
+        }
+        Context::map_current(|cx| {
+            let span = cx.span();
+            if span.is_recording() {
+                let mut fields = Fields::default();
+                event.record(&mut fields);
+                fields.attributes.push(KeyValue::new("level", metadata.level().as_str()));
+                span.add_event(fields.message, fields.attributes);
+            }
+        });
+    }
+}
+
+// === impl Fields ===
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: impl Into<opentelemetry::Value>) {
+        // The `log` crate's own fields repeat the record's metadata.
+        if !field.name().starts_with("log.") {
+            self.attributes.push(KeyValue::new(field.name(), value));
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            _ => self.add(field, format!("{value:?}")),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            _ => self.add(field, value.to_owned()),
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match i64::try_from(value) {
+            Ok(value) => self.add(field, value),
+            Err(_) => self.add(field, value.to_string()),
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+}

@@ -1,0 +1,209 @@
+//! Database statements as CLIENT spans, for any sqlx executor.
+//!
+//! ```no_run
+//! # async fn example(telemetry: telemetry::Telemetry, pool: sqlx::SqlitePool) -> Result<(), sqlx::Error> {
+//! let db = telemetry.database(telemetry::DatabaseSystem::Sqlite, "order");
+//! let orders = sqlx::query("SELECT id FROM orders WHERE state = ?").bind("paid").fetch_all(db.on(&pool)).await?;
+//!
+//! let mut transaction = db.begin(&pool).await?;
+//! sqlx::query("DELETE FROM orders WHERE id = ?").bind(7).execute(transaction.executor()).await?;
+//! transaction.commit().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! A span is named by the statement's summary (`SELECT orders`) and carries `db.system.name`, `db.namespace`,
+//! `db.query.summary`, `db.query.text`, for a query `db.response.returned_rows`, and on failure `error.type` and the
+//! database's own `db.response.status_code`
+//! (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>). Bound values are never
+//! recorded; how the text is kept free of values is told at [`Traced`].
+//!
+//! Only statements inside a recorded trace make spans. Migrations, probes and other work that belongs to no request stay
+//! quiet, or each of their statements would be a trace of its own.
+
+mod query;
+mod sql;
+mod statement;
+
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use opentelemetry_sdk::trace::SdkTracer;
+use sqlx::{Describe, Either, Execute, Executor, SqlStr, Sqlite, SqliteConnection, SqlitePool};
+
+use query::Query;
+use statement::{Observed, Statement};
+
+/// Makes the spans of one database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database(Arc<Identity>);
+
+/// What every span of a database says about it.
+#[derive(Debug)]
+struct Identity {
+    tracer: SdkTracer,
+    system: DatabaseSystem,
+    namespace: String,
+}
+
+/// The database product, as `db.system.name` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DatabaseSystem {
+    /// SQLite. Its status codes are the extended result codes.
+    Sqlite,
+}
+
+/// An executor whose statements are spans; made by [`Database::on`] and [`Transaction::executor`].
+///
+/// The span starts when the statement is first polled, with the current context as its parent, so waiting for a
+/// connection of a pool is part of it. It ends when the statement is over for the caller: with the last row, an error, or
+/// when the caller drops it. A statement dropped before it gave anything has `error.type` `timeout` and status Error if
+/// the call's deadline had passed, and otherwise `cancelled` with the status left unset, because the caller wanted it so.
+/// No row where one was expected ([`sqlx::Error::RowNotFound`]) is not a failure of the statement.
+///
+/// `db.query.text` is the text as written if values are bound to it. A statement without bound values, which may hold
+/// values in its text, has each literal replaced by `?` first, and its comments left out.
+///
+/// [`Executor::prepare`] and `describe` run no statement and make no span.
+#[derive(Debug)]
+pub struct Traced<E> {
+    inner: E,
+    database: Database,
+}
+
+/// A transaction that writes; made by [`Database::begin`].
+///
+/// Dropping it without [`commit`](Self::commit) rolls back. That roll-back has no span: it happens when the connection is
+/// used again, and nobody waits for it.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Sqlite>,
+    database: Database,
+}
+
+// === impl DatabaseSystem ===
+
+impl DatabaseSystem {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+// === impl Database ===
+
+impl Database {
+    /// `namespace` is the name the database is known by, `db.namespace`; never a path.
+    pub(crate) fn new(tracer: SdkTracer, system: DatabaseSystem, namespace: impl Into<String>) -> Self {
+        Self(Arc::new(Identity { tracer, system, namespace: namespace.into() }))
+    }
+
+    /// Wraps `executor` (`&pool` or `&mut *connection`) so that what runs on it is recorded.
+    pub fn on<E>(&self, executor: E) -> Traced<E> {
+        Traced { inner: executor, database: self.clone() }
+    }
+
+    /// Takes a connection from `pool` and begins a transaction that holds SQLite's write lock from its first statement.
+    ///
+    /// A deferred transaction that reads before it writes can fail with `SQLITE_BUSY` halfway, without waiting; this one
+    /// waits for the lock here. Waiting for the connection and for the lock is part of the span `BEGIN`.
+    pub async fn begin(&self, pool: &SqlitePool) -> Result<Transaction, sqlx::Error> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let inner = self.run(BEGIN, pool.begin_with(BEGIN)).await?;
+        Ok(Transaction { inner, database: self.clone() })
+    }
+
+    async fn run<T>(
+        &self,
+        text: &'static str,
+        operation: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let running = Statement::fixed(self, text).start();
+        let result = operation.await;
+        running.end(result.as_ref().err());
+        result
+    }
+}
+
+// === impl Transaction ===
+
+impl Transaction {
+    /// The executor for the transaction's statements.
+    pub fn executor(&mut self) -> Traced<&mut SqliteConnection> {
+        Traced { inner: &mut self.inner, database: self.database.clone() }
+    }
+
+    /// Makes the transaction's changes permanent.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.database.run("COMMIT", self.inner.commit()).await
+    }
+
+    /// Undoes the transaction's changes and waits until they are undone.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.database.run("ROLLBACK", self.inner.rollback()).await
+    }
+}
+
+// === impl Traced ===
+
+/// The other methods of the trait are made of these two, so each statement passes here exactly once.
+impl<'c, E: Executor<'c>> Executor<'c> for Traced<E> {
+    type Database = E::Database;
+
+    fn fetch_many<'e, 'q: 'e, Q>(
+        self,
+        query: Q,
+    ) -> BoxStream<'e, Result<Either<Outcome<Self::Database>, Row<Self::Database>>, sqlx::Error>>
+    where
+        'c: 'e,
+        Q: 'q + Execute<'q, Self::Database>,
+    {
+        let query = Query::of(query);
+        let statement = Statement::of(&self.database, &query);
+        Box::pin(Observed::new(statement, self.inner.fetch_many(query)))
+    }
+
+    fn fetch_optional<'e, 'q: 'e, Q>(self, query: Q) -> BoxFuture<'e, Result<Option<Row<Self::Database>>, sqlx::Error>>
+    where
+        'c: 'e,
+        Q: 'q + Execute<'q, Self::Database>,
+    {
+        let query = Query::of(query);
+        let statement = Statement::of(&self.database, &query);
+        let row = self.inner.fetch_optional(query);
+        Box::pin(async move {
+            let mut running = statement.start();
+            let result = row.await;
+            running.rows(result.as_ref().map_or(0, |row| i64::from(row.is_some())));
+            running.end(result.as_ref().err());
+            result
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [<Self::Database as sqlx::Database>::TypeInfo],
+    ) -> BoxFuture<'e, Result<<Self::Database as sqlx::Database>::Statement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        self.inner.prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Self::Database>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        self.inner.describe(sql)
+    }
+}
+
+type Outcome<DB> = <DB as sqlx::Database>::QueryResult;
+type Row<DB> = <DB as sqlx::Database>::Row;
+
+#[cfg(test)]
+mod tests;

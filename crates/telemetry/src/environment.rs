@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry_sdk::trace::Sampler;
+use percent_encoding::percent_decode_str;
+
+/// The environment variables that decide what is emitted and where to: a value, so that tests and several services in
+/// one process each have their own.
+///
+/// A variable that is empty counts as unset, and one that cannot be read is ignored with a warning that names it
+/// (OpenTelemetry specification, "Environment Variable Specification").
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+// === impl Environment ===
+
+impl Environment {
+    /// The variables of this process. Only `main` should ask for them.
+    pub fn from_process() -> Self {
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+    }
+
+    /// The variable's value, unless it is unset or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether the variable says `true`, in any case.
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        match self.get(name) {
+            Some(value) if value.eq_ignore_ascii_case("true") => true,
+            Some(value) if !value.eq_ignore_ascii_case("false") => {
+                self.warn(name, "is neither `true` nor `false`, taken as `false`");
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// The variable as a whole number of at least `least`, or `default`.
+    pub(crate) fn number(&self, name: &str, least: u64, default: u64) -> u64 {
+        let Some(text) = self.get(name) else { return default };
+        match text.parse() {
+            Ok(number) if number >= least => number,
+            _ => {
+                self.warn(name, &format!("is not a whole number of at least {least}, taken as {default}"));
+                default
+            }
+        }
+    }
+
+    /// The variable as a number of milliseconds of at least 1, or `default`.
+    pub(crate) fn milliseconds(&self, name: &str, default: u64) -> Duration {
+        Duration::from_millis(self.number(name, 1, default))
+    }
+
+    /// `OTEL_RESOURCE_ATTRIBUTES`, percent-decoded; a malformed list is dropped whole.
+    pub(crate) fn resource_attributes(&self) -> Vec<(String, String)> {
+        const NAME: &str = "OTEL_RESOURCE_ATTRIBUTES";
+        self.pairs(NAME).unwrap_or_else(|| {
+            self.warn(NAME, "is not a list of key=value pairs, ignored");
+            Vec::new()
+        })
+    }
+
+    /// A `key=value,key=value` list, percent-decoded; `None` if any part of it is malformed.
+    pub(crate) fn pairs(&self, name: &str) -> Option<Vec<(String, String)>> {
+        let decode = |text: &str| percent_decode_str(text.trim()).decode_utf8().ok().map(|text| text.into_owned());
+        let pair = |text: &str| {
+            let (key, value) = text.split_once('=')?;
+            Some((decode(key).filter(|key| !key.is_empty())?, decode(value)?))
+        };
+        self.get(name).unwrap_or_default().split(',').filter(|text| !text.trim().is_empty()).map(pair).collect()
+    }
+
+    /// `OTEL_TRACES_SAMPLER` and its argument.
+    pub(crate) fn sampler(&self) -> Sampler {
+        const NAME: &str = "OTEL_TRACES_SAMPLER";
+        let parent_based = |root| Sampler::ParentBased(Box::new(root));
+        match self.get(NAME).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "always_on" => Sampler::AlwaysOn,
+            "always_off" => Sampler::AlwaysOff,
+            "traceidratio" => self.ratio_sampler(),
+            "" | "parentbased_always_on" => parent_based(Sampler::AlwaysOn),
+            "parentbased_always_off" => parent_based(Sampler::AlwaysOff),
+            "parentbased_traceidratio" => parent_based(self.ratio_sampler()),
+            _ => {
+                self.warn(NAME, "names no known sampler, taken as `parentbased_always_on`");
+                parent_based(Sampler::AlwaysOn)
+            }
+        }
+    }
+
+    fn ratio_sampler(&self) -> Sampler {
+        const NAME: &str = "OTEL_TRACES_SAMPLER_ARG";
+        let ratio = self.get(NAME).map(|text| text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio)));
+        if ratio == Some(None) {
+            self.warn(NAME, "is not a number from 0 to 1, taken as 1");
+        }
+        Sampler::TraceIdRatioBased(ratio.flatten().unwrap_or(1.0))
+    }
+
+    /// Notes something to tell once logs have somewhere to go. Never the value: it may hold a secret.
+    pub(crate) fn warn(&self, name: &str, what: &str) {
+        let warning = format!("{name} {what}");
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// Everything noted so far.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        let variables = variables.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        Self { variables, warnings: Arc::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, value: &str) -> Environment {
+        [(name, value)].into_iter().collect()
+    }
+
+    #[test]
+    fn numbers_that_make_no_sense_are_ignored_with_a_warning() {
+        for bad in ["0", "-1", "NaN", "abc", "1.5"] {
+            let environment = one("OTEL_BSP_MAX_QUEUE_SIZE", bad);
+            assert_eq!(environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048), 2048, "{bad}");
+            assert!(environment.take_warnings()[0].starts_with("OTEL_BSP_MAX_QUEUE_SIZE "), "{bad}");
+        }
+        let unset = one("OTEL_BSP_MAX_QUEUE_SIZE", " ");
+        assert_eq!(unset.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048), 2048);
+        assert!(unset.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn resource_attributes_are_percent_decoded_or_dropped_whole() {
+        let good = one("OTEL_RESOURCE_ATTRIBUTES", "a=x%2Cy, b=2");
+        let pairs = [("a".to_owned(), "x,y".to_owned()), ("b".to_owned(), "2".to_owned())];
+        assert_eq!(good.resource_attributes(), pairs);
+
+        let bad = one("OTEL_RESOURCE_ATTRIBUTES", "a=1,b");
+        assert!(bad.resource_attributes().is_empty());
+        assert_eq!(bad.take_warnings().len(), 1);
+    }
+
+    #[test]
+    fn samplers_are_named_in_any_case_and_a_bad_ratio_is_one() {
+        let environment: Environment =
+            [("OTEL_TRACES_SAMPLER", "TraceIdRatio"), ("OTEL_TRACES_SAMPLER_ARG", "NaN")].into_iter().collect();
+        assert!(matches!(environment.sampler(), Sampler::TraceIdRatioBased(1.0)));
+        assert_eq!(environment.take_warnings().len(), 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! HTTP requests as CLIENT spans, with reqwest.
+//!
+//! ```no_run
+//! # async fn example(telemetry: telemetry::Telemetry) -> Result<(), reqwest::Error> {
+//! let bank = telemetry.http_client(reqwest::Client::new());
+//! let request = bank.get_ref().get("https://bank.example/v1/payments/7").build()?;
+//! let call = telemetry::HttpCall { url_template: "/v1/payments/{id}", resend_count: 0 };
+//! let answer = bank.execute(request, call).await?.text().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! The span is named `GET /v1/payments/{id}` and carries `http.request.method`, `server.address`, `server.port`,
+//! `url.full`, `url.template`, `http.request.resend_count` (of a retry), `http.response.status_code`,
+//! `network.protocol.version`, `network.peer.address`, `network.peer.port` and, on failure, `error.type`
+//! (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/http/http-spans.md>).
+
+mod body;
+mod exchange;
+mod url;
+
+use opentelemetry::Context;
+use opentelemetry::context::FutureExt;
+use reqwest::{Client, Request, Response};
+
+use crate::handle::Telemetry;
+use crate::propagation::inject_traceparent;
+use exchange::Exchange;
+
+/// A [`reqwest::Client`] whose requests are spans; made by [`Telemetry::http_client`], cheap to clone.
+///
+/// It sends no trace header unless [`propagate`](Self::propagate) says so: HTTP is how other companies are called.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    telemetry: Telemetry,
+    client: Client,
+    propagate: Propagate,
+}
+
+/// What a span should say of a request that the request itself does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpCall {
+    /// The path with the names of its variable parts instead of their values: `/v1/payments/{id}`. It is part of the
+    /// span's name, so it must take few values; empty leaves it out.
+    pub url_template: &'static str,
+    /// How many times this request has been sent before: 0 for the first attempt, 1 for the first retry.
+    pub resend_count: u32,
+}
+
+/// Which trace headers a request carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagate {
+    /// None, not even those the request was built with.
+    #[default]
+    Nothing,
+    /// `traceparent`, so that the peer may continue the trace. Never `tracestate` or `baggage`, which are nobody's
+    /// business outside.
+    TraceParent,
+}
+
+// === impl HttpClient ===
+
+impl HttpClient {
+    pub(crate) fn new(telemetry: Telemetry, client: Client) -> Self {
+        Self { telemetry, client, propagate: Propagate::default() }
+    }
+
+    /// Chooses which trace headers its requests carry.
+    pub fn propagate(self, propagate: Propagate) -> Self {
+        Self { propagate, ..self }
+    }
+
+    /// The client underneath, to build requests with.
+    pub fn get_ref(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request. Its span is a child of the current one and ends with the answer's body: once that is read to
+    /// its end, fails, or is dropped.
+    ///
+    /// The span's status is Error for an answer of 400 and above, `error.type` then being the code, and for an error,
+    /// `error.type` then being `timeout`, `connect`, `body`, `request` or `_OTHER`. Redirects that the client follows are
+    /// part of the span.
+    ///
+    /// Dropping the future before there is an answer gives `error.type` `timeout` and status Error if the deadline of
+    /// the call being served had passed. Otherwise the caller wanted it so, which is no failure: `error.type` is
+    /// `cancelled` to say why there is no status code, and the span's status is left unset. An answer whose body is
+    /// dropped half-read is judged by its code alone.
+    ///
+    /// # Errors
+    /// As [`reqwest::Client::execute`]: an answer of any code is no error.
+    pub async fn execute(&self, mut request: Request, call: HttpCall) -> Result<Response, reqwest::Error> {
+        let mut exchange = Exchange::start(self.telemetry.tracer(), &request, call);
+        let carried = match self.propagate {
+            Propagate::Nothing => Context::new(),
+            Propagate::TraceParent => exchange.context().clone(),
+        };
+        inject_traceparent(&carried, request.headers_mut());
+
+        let sent = self.client.execute(request).with_context(exchange.context().clone()).await;
+        match sent {
+            Ok(response) => {
+                exchange.answered(&response);
+                Ok(body::observe(response, exchange))
+            }
+            Err(error) => {
+                exchange.finish(Some(&error));
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::environment::Environment;
+use crate::handle::Telemetry;
+use crate::pipeline::Pipeline;
+use crate::propagation::Propagation;
+use crate::service::Service;
+use crate::{bridge, logs};
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The named variable holds no URL to export to.
+    #[error("{0} is not a URL such as http://localhost:4317")]
+    Endpoint(String),
+    /// The exporter cannot work with its settings.
+    #[error("the OTLP exporter cannot be built: {0}")]
+    Exporter(String),
+    /// The threads to export from could not be started.
+    #[error("the export runtime cannot be started")]
+    Runtime(#[source] std::io::Error),
+    /// Something else has set the process's `tracing` subscriber already.
+    #[error("a tracing subscriber is installed already")]
+    Subscriber(#[source] TryInitError),
+}
+
+/// Sets up the process's telemetry: exports by what `environment` says, logs to stderr, and brings `tracing` spans,
+/// events and `log` records along.
+///
+/// # Errors
+/// When the endpoint to export to is no URL, or a `tracing` subscriber is installed already. A collector that does not
+/// answer is no error: exporting begins when it does.
+pub fn init(service: Service, environment: Environment) -> Result<Telemetry, InitError> {
+    let (propagation, unknown) = propagators(&environment);
+    let pipeline = Pipeline::new(&environment, service.resource(&environment))?;
+    let telemetry = Telemetry::new(pipeline, propagation);
+    for name in unknown {
+        environment.warn("OTEL_PROPAGATORS", &format!("names {name:?}, which is not supported, left out"));
+    }
+
+    let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new);
+    let (to_stderr, bad_filter) =
+        logs::layer(&service.name(&environment), environment.get("RUST_LOG").unwrap_or_default());
+    tracing_subscriber::registry()
+        .with(to_stderr)
+        .with(telemetry.tracing_layer())
+        .with(exported_logs.map(|layer| layer.with_filter(bridge::exported())))
+        .try_init()
+        .map_err(InitError::Subscriber)?;
+
+    if bad_filter.is_some() {
+        environment.warn("RUST_LOG", "is not a filter such as `info,order=debug`, taken as `info`");
+    }
+    for warning in environment.take_warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(telemetry)
+}
+
+/// The propagators that `OTEL_PROPAGATORS` names, and the names that mean nothing.
+pub(crate) fn propagators(environment: &Environment) -> (Propagation, Vec<String>) {
+    match environment.get("OTEL_PROPAGATORS") {
+        Some(names) => Propagation::from_names(names),
+        None => (Propagation::default(), Vec::new()),
+    }
+}

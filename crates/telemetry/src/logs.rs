@@ -1,0 +1,113 @@
+//! `tracing` events and records of the `log` crate as lines on stderr: for people on a terminal, as JSON otherwise.
+//!
+//! On a terminal:
+//!
+//! ```text
+//! 12:34:56.789  INFO order::orders: order placed order.id=0198 trace_id=4bf92f3577b34da6a3ce929d0e0e4736
+//! ```
+//!
+//! Otherwise one JSON object a line, with these keys in this order: `timestamp`, `level`, `target`, `message`, `fields`,
+//! `service`, `trace_id` and `span_id` where there is a current span, `span` and `spans` (from the outermost to the
+//! innermost) where there are `tracing` spans, each with its `name` and `fields`.
+//!
+//! The ids are those of the current OpenTelemetry context, so they are right with or without `tracing` spans, and
+//! whatever the filter says. No value can write control characters to the terminal.
+
+mod escape;
+mod fields;
+mod json;
+mod pretty;
+
+use std::io::{self, IsTerminal};
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use tracing::Subscriber;
+use tracing_log::LogTracer;
+use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+pub(crate) use escape::Escaped;
+use fields::JsonFields;
+use json::Json;
+use pretty::{NoFields, Pretty};
+
+/// The filter where none is asked for, and where the one that is asked for cannot be read.
+const DEFAULT: &str = "info";
+
+/// Libraries that say much below a warning, and the prefix of their targets.
+const NOISY: [&str; 6] = ["h2", "hyper", "reqwest", "rustls", "tonic", "tower"];
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Json,
+    Plain,
+    Coloured,
+}
+
+/// The layer that writes to stderr, and what is wrong with `filter` if it cannot be read.
+///
+/// `filter` is in the syntax of `RUST_LOG`; empty is `info`, and so is one that cannot be read. HTTP and TLS libraries
+/// are kept at `warn` unless it names them. Also brings the records of the `log` crate along, unless the process has a
+/// logger already.
+pub(crate) fn layer<S>(service_name: &str, filter: &str) -> (impl Layer<S> + use<S>, Option<ParseError>)
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    // Whoever has installed a logger has decided where those records go.
+    let _ = LogTracer::init();
+    // NO_COLOR speaks of the terminal, which the process has one of (https://no-color.org).
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let look = match (io::stderr().is_terminal(), no_colour) {
+        (false, _) => Look::Json,
+        (true, true) => Look::Plain,
+        (true, false) => Look::Coloured,
+    };
+    let (filter, error) = parse(filter);
+    (lines(service_name, look, io::stderr).with_filter(filter), error)
+}
+
+/// Every event as a line to `writer`.
+fn lines<S, W>(service_name: &str, look: Look, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    // A line that cannot be written is lost; complaining on the same stderr would panic.
+    let layer = fmt::layer().with_writer(writer).with_ansi(look == Look::Coloured).log_internal_errors(false);
+    match look {
+        Look::Json => layer.fmt_fields(JsonFields).event_format(Json::new(service_name)).boxed(),
+        Look::Plain | Look::Coloured => layer.fmt_fields(NoFields).event_format(Pretty).boxed(),
+    }
+}
+
+/// The filter of `text`, or the default one and what is wrong with the text.
+fn parse(text: &str) -> (EnvFilter, Option<ParseError>) {
+    let text = if text.trim().is_empty() { DEFAULT } else { text };
+    let parse = |text| EnvFilter::builder().parse(with_quiet_libraries(text));
+    match parse(text) {
+        Ok(filter) => (filter, None),
+        Err(error) => (parse(DEFAULT).expect("the default is a valid filter"), Some(error)),
+    }
+}
+
+/// The filter with a directive for each noisy library that it does not name. The longest matching target decides, so
+/// that `hyper_util=debug` holds beside `hyper=warn`.
+fn with_quiet_libraries(filter: &str) -> String {
+    let asked: Vec<_> = filter.split(',').map(str::trim).collect();
+    let is_named = |library| asked.iter().any(|directive| directive.split(['=', '[']).next() == Some(library));
+    let quiet = NOISY.into_iter().filter(|library| !is_named(library)).map(|library| format!("{library}=warn"));
+    asked.iter().map(ToString::to_string).chain(quiet).collect::<Vec<_>>().join(",")
+}
+
+/// The current span, if there is one.
+fn current() -> Option<SpanContext> {
+    Context::map_current(|cx| Some(cx.span().span_context().clone()).filter(SpanContext::is_valid))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+use std::str::FromStr;
+use std::time::Duration;
+
+use opentelemetry_otlp::{LogExporter, SpanExporter, WithExportConfig, WithTonicConfig};
+use tokio::runtime::Handle;
+use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
+
+use crate::environment::Environment;
+use crate::init::InitError;
+
+/// Where and how one signal is exported: its own variable, else the general one, else the default
+/// (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
+pub(crate) struct Otlp {
+    endpoint: String,
+    timeout: Duration,
+    headers: MetadataMap,
+}
+
+// === impl Otlp ===
+
+impl Otlp {
+    /// The settings of `signal`, which is `TRACES` or `LOGS`.
+    pub(crate) fn new(environment: &Environment, signal: &str) -> Result<Self, InitError> {
+        let name = |what: &str| {
+            let own = format!("OTEL_EXPORTER_OTLP_{signal}_{what}");
+            if environment.get(&own).is_some() { own } else { format!("OTEL_EXPORTER_OTLP_{what}") }
+        };
+        let protocol = name("PROTOCOL");
+        if environment.get(&protocol).is_some_and(|value| !value.eq_ignore_ascii_case("grpc")) {
+            environment.warn(&protocol, "names a protocol that is not supported, taken as `grpc`");
+        }
+        let endpoint_name = name("ENDPOINT");
+        let endpoint = environment.get(&endpoint_name).unwrap_or("http://localhost:4317").to_owned();
+        if http::Uri::from_str(&endpoint).ok().and_then(|uri| uri.host().map(str::len)).is_none() {
+            return Err(InitError::Endpoint(endpoint_name));
+        }
+        let timeout = match environment.number(&name("TIMEOUT"), 0, 10_000) {
+            // The specification's "no limit"; the exporter would take it for "at once".
+            0 => Duration::from_secs(u64::from(u32::MAX)),
+            milliseconds => Duration::from_millis(milliseconds),
+        };
+        Ok(Self { endpoint, timeout, headers: headers(environment, &name("HEADERS")) })
+    }
+
+    /// An exporter of spans whose connection lives on `runtime`.
+    pub(crate) fn spans(self, runtime: &Handle) -> Result<SpanExporter, InitError> {
+        let _guard = runtime.enter();
+        let builder = SpanExporter::builder().with_tonic();
+        let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
+        builder.build().map_err(|error| InitError::Exporter(error.to_string()))
+    }
+
+    /// An exporter of log records whose connection lives on `runtime`.
+    pub(crate) fn logs(self, runtime: &Handle) -> Result<LogExporter, InitError> {
+        let _guard = runtime.enter();
+        let builder = LogExporter::builder().with_tonic();
+        let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
+        builder.build().map_err(|error| InitError::Exporter(error.to_string()))
+    }
+}
+
+/// The headers to send along. Their values are secrets: they appear in no message.
+fn headers(environment: &Environment, name: &str) -> MetadataMap {
+    let mut headers = MetadataMap::new();
+    let Some(pairs) = environment.pairs(name) else {
+        environment.warn(name, "is not a list of key=value pairs, ignored");
+        return headers;
+    };
+    for (key, value) in pairs {
+        match (MetadataKey::from_str(&key.to_ascii_lowercase()), MetadataValue::try_from(value)) {
+            (Ok(key), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(key, value);
+            }
+            _ => environment.warn(name, "holds a pair that is no header, left out"),
+        }
+    }
+    headers
+}

@@ -1,0 +1,117 @@
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use tonic::transport::Endpoint;
+use tonic::{GrpcMethod, Status};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::deadline::{Deadline, GRPC_TIMEOUT};
+use crate::handle::Telemetry;
+use crate::rpc::body::ResponseBody;
+use crate::rpc::call::Call;
+use crate::rpc::future::ResponseFuture;
+use crate::rpc::outcome::{Side, status_of};
+use crate::semconv;
+
+/// Makes every call of a generated client one CLIENT span and sends its context and deadline along.
+///
+/// Made by [`Telemetry::rpc_client`] for one endpoint; wraps that endpoint's channel. The deadline sent is the nearest
+/// of the request's own, what is left of the call being served, and [`max_deadline`](Self::max_deadline). A call that
+/// passes it fails with DEADLINE_EXCEEDED.
+#[derive(Clone, Debug)]
+pub struct RpcClientLayer {
+    telemetry: Telemetry,
+    address: Vec<KeyValue>,
+    max_deadline: Option<Duration>,
+}
+
+/// The service that [`RpcClientLayer`] makes: give it to a generated client.
+#[derive(Clone, Debug)]
+pub struct RpcClient<S> {
+    inner: S,
+    layer: Arc<RpcClientLayer>,
+}
+
+// === impl RpcClientLayer ===
+
+impl RpcClientLayer {
+    pub(crate) fn new(telemetry: Telemetry, endpoint: &Endpoint) -> Self {
+        Self { telemetry, address: address_of(endpoint.uri()), max_deadline: None }
+    }
+
+    /// The longest that a call may take, whatever its caller allows.
+    pub fn max_deadline(self, limit: Duration) -> Self {
+        Self { max_deadline: Some(limit), ..self }
+    }
+
+    /// Starts observing a call: starts the span, and writes context and deadline into the request.
+    fn observe<B>(&self, request: &mut Request<B>) -> Call {
+        let parent = Context::current();
+        let limit = self.max_deadline.map(Deadline::after);
+        let asked = Deadline::requested(request.headers());
+        let deadline = [Deadline::current(), asked, limit].into_iter().flatten().min();
+        let span = self.telemetry.tracer().build_with_context(self.span_of(request), &parent);
+        let cx = parent.with_span(span);
+        self.telemetry.propagation().inject(&cx, request.headers_mut());
+        if let Some(deadline) = deadline {
+            request.headers_mut().insert(GRPC_TIMEOUT, deadline.header());
+        }
+        Call::start(Side::Client, cx, deadline)
+    }
+
+    fn span_of<B>(&self, request: &Request<B>) -> SpanBuilder {
+        let name = match request.extensions().get::<GrpcMethod<'static>>() {
+            Some(method) => format!("{}/{}", method.service(), method.method()),
+            None => request.uri().path().trim_start_matches('/').to_owned(),
+        };
+        let mut attributes = Vec::with_capacity(6);
+        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
+        attributes.push(KeyValue::new(semconv::RPC_METHOD, name.clone()));
+        attributes.extend_from_slice(&self.address);
+        SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes)
+    }
+}
+
+impl<S> Layer<S> for RpcClientLayer {
+    type Service = RpcClient<S>;
+
+    fn layer(&self, inner: S) -> RpcClient<S> {
+        RpcClient { inner, layer: Arc::new(self.clone()) }
+    }
+}
+
+// === impl RpcClient ===
+
+impl<S, B, R> Service<Request<B>> for RpcClient<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<tonic::codegen::StdError>,
+    R: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = Status;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Status>> {
+        self.inner.poll_ready(cx).map_err(|error| status_of(error.into()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future> {
+        let call = self.layer.observe(&mut request);
+        ResponseFuture::new(call, false, || self.inner.call(request))
+    }
+}
+
+/// `server.address` and `server.port`: the target as it was configured, never a resolved peer.
+fn address_of(target: &Uri) -> Vec<KeyValue> {
+    let host = target.host().map_or_else(|| target.to_string(), str::to_owned);
+    let port = target.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+    [KeyValue::new(semconv::SERVER_ADDRESS, host)].into_iter().chain(port).collect()
+}

@@ -1,0 +1,74 @@
+//! What travels in the OpenTelemetry `Context` beside the span: whose spans to make, and until when to work.
+
+use std::future::Future;
+
+use opentelemetry::context::FutureExt;
+use opentelemetry::trace::{TraceContextExt, TraceId};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::SdkTracer;
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+use crate::deadline::Deadline;
+
+/// The service a call is served by, and the call's deadline.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    pub(crate) tracer: SdkTracer,
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// The value of an attribute: text, a whole number, a number or a truth value.
+pub type AttributeValue = opentelemetry::Value;
+
+/// Sets an attribute on the current span: the innermost `#[tracing::instrument]` span, or the RPC's.
+///
+/// Does nothing where there is no recorded span. Never pass a secret: spans leave the process.
+pub fn set_attribute(key: &'static str, value: impl Into<AttributeValue>) {
+    Context::map_current(|cx| {
+        if cx.span().is_recording() {
+            cx.span().set_attribute(KeyValue::new(key, value));
+        }
+    });
+}
+
+/// The id of the current trace as 32 hexadecimal digits, if there is one.
+pub fn trace_id() -> Option<String> {
+    let id = Context::map_current(|cx| cx.span().span_context().trace_id());
+    (id != TraceId::INVALID).then(|| id.to_string())
+}
+
+/// Spawns a task that belongs to the current call: its spans nest under the current span, its calls keep the deadline.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    spawn_in(Context::current(), future)
+}
+
+/// Spawns a task that outlives the current call: its spans nest under the current span, but the caller's deadline is
+/// replaced by one of its own, `limit` from now.
+pub fn spawn_detached<F>(limit: std::time::Duration, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let cx = Context::current();
+    let cx = match cx.get::<Scope>() {
+        Some(scope) => cx.with_value(Scope { tracer: scope.tracer.clone(), deadline: Some(Deadline::after(limit)) }),
+        None => cx,
+    };
+    spawn_in(cx, future)
+}
+
+/// The context is attached inside the tracing span: entering that span attaches the context it was made in, which
+/// holds the deadline of then.
+fn spawn_in<F>(cx: Context, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    #[expect(clippy::disallowed_methods, reason = "this is the spawn that keeps the trace")]
+    tokio::spawn(future.with_context(cx).in_current_span())
+}

@@ -1,0 +1,53 @@
+//! The names of the OpenTelemetry semantic conventions 1.45 that this crate emits.
+//!
+//! The published constants crate stands at an older schema, in which the RPC status has another name.
+
+/// The schema that the names below belong to.
+pub(crate) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.45.0";
+
+/// What stands for a value outside the known set, so that callers cannot invent series.
+pub(crate) const OTHER: &str = "_OTHER";
+
+pub(crate) const DB_NAMESPACE: &str = "db.namespace";
+pub(crate) const DB_QUERY_SUMMARY: &str = "db.query.summary";
+pub(crate) const DB_QUERY_TEXT: &str = "db.query.text";
+pub(crate) const DB_RESPONSE_RETURNED_ROWS: &str = "db.response.returned_rows";
+pub(crate) const DB_RESPONSE_STATUS_CODE: &str = "db.response.status_code";
+pub(crate) const DB_SYSTEM_NAME: &str = "db.system.name";
+
+pub(crate) const ERROR_TYPE: &str = "error.type";
+
+pub(crate) const EXCEPTION_EVENT: &str = "exception";
+pub(crate) const EXCEPTION_MESSAGE: &str = "exception.message";
+pub(crate) const EXCEPTION_TYPE: &str = "exception.type";
+
+pub(crate) const HTTP_REQUEST_METHOD: &str = "http.request.method";
+pub(crate) const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";
+pub(crate) const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
+pub(crate) const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
+
+pub(crate) const NETWORK_PEER_ADDRESS: &str = "network.peer.address";
+pub(crate) const NETWORK_PEER_PORT: &str = "network.peer.port";
+pub(crate) const NETWORK_PROTOCOL_VERSION: &str = "network.protocol.version";
+
+pub(crate) const RPC_METHOD: &str = "rpc.method";
+pub(crate) const RPC_METHOD_ORIGINAL: &str = "rpc.method_original";
+pub(crate) const RPC_STATUS_CODE: &str = "rpc.status_code";
+pub(crate) const RPC_SYSTEM_NAME: &str = "rpc.system.name";
+
+pub(crate) const SERVER_ADDRESS: &str = "server.address";
+pub(crate) const SERVER_PORT: &str = "server.port";
+
+pub(crate) const SERVICE_INSTANCE_ID: &str = "service.instance.id";
+pub(crate) const SERVICE_NAME: &str = "service.name";
+pub(crate) const SERVICE_NAMESPACE: &str = "service.namespace";
+pub(crate) const SERVICE_VERSION: &str = "service.version";
+
+pub(crate) const TELEMETRY_DISTRO_NAME: &str = "telemetry.distro.name";
+pub(crate) const TELEMETRY_DISTRO_VERSION: &str = "telemetry.distro.version";
+pub(crate) const TELEMETRY_SDK_LANGUAGE: &str = "telemetry.sdk.language";
+pub(crate) const TELEMETRY_SDK_NAME: &str = "telemetry.sdk.name";
+pub(crate) const TELEMETRY_SDK_VERSION: &str = "telemetry.sdk.version";
+
+pub(crate) const URL_FULL: &str = "url.full";
+pub(crate) const URL_TEMPLATE: &str = "url.template";

@@ -1,0 +1,85 @@
+//! Which calls make spans, what their spans carry, and that they arrive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use telemetry::testing::Spans;
+use telemetry::{Environment, Service, TrustTrace};
+use tokio::sync::Notify;
+
+use crate::kinds::{client, handler, messages, serve, told};
+
+/// A descriptor set that knows `test.v1.Kinds/Unary` only.
+fn descriptors() -> Vec<u8> {
+    use prost::Message;
+    use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
+    let method = vec![MethodDescriptorProto { name: Some("Unary".into()), ..Default::default() }];
+    let service = vec![ServiceDescriptorProto { name: Some("Kinds".into()), method, ..Default::default() }];
+    let file = FileDescriptorProto { package: Some("test.v1".into()), service, ..Default::default() };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
+#[tokio::test]
+async fn an_unknown_method_does_not_name_a_span() {
+    let spans = Spans::new();
+    let telemetry = spans.service(Service::new("test", "0"));
+    let layer = telemetry.rpc_server().trust(TrustTrace::All).methods(&descriptors());
+    let address = serve(layer, told(&Arc::new(Notify::new()))).await;
+    client(&telemetry, address).call("Nope", "").await.unwrap_err();
+    client(&telemetry, address).call("Unary", "ok").await.unwrap();
+
+    let traces = spans.traces().await;
+    traces[0].assert_tree(
+        "
+        test CLIENT test.v1.Kinds/Nope ERROR [rpc.method=test.v1.Kinds/Nope, rpc.status_code=UNIMPLEMENTED]
+          test SERVER grpc ERROR [rpc.method=_OTHER, rpc.method_original=test.v1.Kinds/Nope, rpc.status_code=UNIMPLEMENTED]
+    ",
+    );
+    assert_eq!(traces[1].span("SERVER", "test.v1.Kinds/Unary").attribute("rpc.method_original"), None);
+}
+
+#[tokio::test]
+async fn a_call_has_exactly_the_attributes_of_the_conventions() {
+    let spans = Spans::new();
+    let telemetry = spans.service(Service::new("test", "0"));
+    let address = serve(telemetry.rpc_server().trust(TrustTrace::All), told(&Arc::new(Notify::new()))).await;
+    client(&telemetry, address).call("Unary", "ok").await.unwrap();
+
+    let trace = &spans.traces().await[0];
+    let keys = |kind: &str| {
+        let span = trace.span(kind, "test.v1.Kinds/Unary");
+        let mut keys: Vec<_> = span.attributes.iter().map(|(key, _)| key.clone()).collect();
+        keys.sort();
+        keys
+    };
+    let client = ["rpc.method", "rpc.status_code", "rpc.system.name", "server.address", "server.port"];
+    assert_eq!(keys("CLIENT"), client);
+    let peer = ["network.peer.address", "network.peer.port"];
+    assert_eq!(keys("SERVER"), [&peer[..], &client[..]].concat());
+    let span = trace.span("CLIENT", "test.v1.Kinds/Unary");
+    assert_eq!(span.attribute("server.address"), Some("127.0.0.1"));
+    assert_eq!(span.attribute("server.port"), Some(&*address.port().to_string()));
+}
+
+#[tokio::test]
+async fn the_environment_names_the_service_and_decides_the_sampling() {
+    let spans = Spans::new();
+    let named: Environment = [("OTEL_SERVICE_NAME", "renamed")].into_iter().collect();
+    let telemetry = spans.service_in(Service::new("test", "0"), &named);
+    let off: Environment = [("OTEL_TRACES_SAMPLER", "always_off")].into_iter().collect();
+    let silent = spans.service_in(Service::new("silent", "0"), &off);
+    let address = serve(silent.rpc_server(), told(&Arc::new(Notify::new()))).await;
+    client(&telemetry, address).call("Unary", "ok").await.unwrap();
+    spans.traces().await[0].assert_tree("renamed CLIENT test.v1.Kinds/Unary");
+}
+
+#[tokio::test]
+async fn flush_and_shutdown_end_within_their_limit_on_one_thread_and_twice() {
+    let spans = Spans::new();
+    let telemetry = spans.service(Service::new("test", "0"));
+    let answer = handler(|_| async { Ok(messages([Ok(String::new())])) });
+    let address = serve(telemetry.rpc_server().trust(TrustTrace::All), answer).await;
+    client(&telemetry, address).call("Unary", "").await.unwrap();
+    telemetry.flush(Duration::from_secs(1)).await;
+    assert_eq!(telemetry.shutdown(Duration::from_secs(1)).await, telemetry.shutdown(Duration::from_secs(1)).await);
+}
