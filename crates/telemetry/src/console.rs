@@ -22,9 +22,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::logs::Escaped;
+use crate::logs::{Escaped, TIMESTAMP};
 use crate::semconv;
 
 /// Writes spans as text.
@@ -88,7 +87,7 @@ impl Display for Readable<'_> {
             let remote = if span.parent_span_is_remote { " (remote)" } else { "" };
             writeln!(f, "  parent  {}{remote}", span.parent_span_id)?;
         }
-        let start = OffsetDateTime::from(span.start_time).format(&Rfc3339).map_err(|_| fmt::Error)?;
+        let start = OffsetDateTime::from(span.start_time).format(TIMESTAMP).map_err(|_| fmt::Error)?;
         writeln!(f, "  start   {start}")?;
         attributes(f, "  ", &span.attributes)?;
         for event in span.events.iter() {

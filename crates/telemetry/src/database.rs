@@ -1,28 +1,9 @@
 //! Database statements as CLIENT spans, for any sqlx executor.
-//!
-//! ```no_run
-//! # async fn example(telemetry: telemetry::Telemetry, pool: sqlx::SqlitePool) -> Result<(), sqlx::Error> {
-//! let db = telemetry.database(telemetry::DatabaseSystem::Sqlite, "order");
-//! let orders = sqlx::query("SELECT id FROM orders WHERE state = ?").bind("paid").fetch_all(db.on(&pool)).await?;
-//!
-//! let mut transaction = db.begin(&pool).await?;
-//! sqlx::query("DELETE FROM orders WHERE id = ?").bind(7).execute(transaction.executor()).await?;
-//! transaction.commit().await?;
-//! # Ok(()) }
-//! ```
-//!
-//! A span is named by the statement's summary (`SELECT orders`) and carries `db.system.name`, `db.namespace`,
-//! `db.query.summary`, `db.query.text`, for a query `db.response.returned_rows`, and on failure `error.type` and the
-//! database's own `db.response.status_code`
-//! (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>). Bound values are never
-//! recorded; how the text is kept free of values is told at [`Traced`].
-//!
-//! Only statements inside a recorded trace make spans. Migrations, probes and other work that belongs to no request stay
-//! quiet, or each of their statements would be a trace of its own.
 
 mod query;
 mod sql;
 mod statement;
+mod summary;
 
 use std::sync::Arc;
 
@@ -34,7 +15,28 @@ use sqlx::{Describe, Either, Execute, Executor, SqlStr, Sqlite, SqliteConnection
 use query::Query;
 use statement::{Observed, Statement};
 
-/// Makes the spans of one database; cheap to clone.
+/// Makes every statement on one database a CLIENT span; made by [`Telemetry::database`](crate::Telemetry::database),
+/// cheap to clone.
+///
+/// ```no_run
+/// # async fn example(telemetry: telemetry::Telemetry, pool: sqlx::SqlitePool) -> Result<(), sqlx::Error> {
+/// let db = telemetry.database(telemetry::DatabaseSystem::Sqlite, "order");
+/// let paid = sqlx::query("SELECT id FROM orders WHERE state = ?").bind("paid").fetch_all(db.on(&pool)).await?;
+///
+/// let mut transaction = db.begin(&pool).await?;
+/// sqlx::query("DELETE FROM orders WHERE id = ?").bind(7).execute(transaction.executor()).await?;
+/// transaction.commit().await?;
+/// # Ok(()) }
+/// ```
+///
+/// A span is named by the statement's summary, `SELECT orders`, and carries `db.system.name`, `db.namespace`,
+/// `db.query.summary`, `db.query.text`, of a query `db.response.returned_rows`, and on failure `error.type` and the
+/// database's own `db.response.status_code`
+/// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>). An error that does not
+/// come from the database has the name of its [`sqlx::Error`] variant as `error.type`. Bound values are never recorded.
+///
+/// Only statements inside a recorded trace make spans. Migrations, probes and other work that belongs to no request stay
+/// quiet, or each of their statements would be a trace of its own.
 #[derive(Clone, Debug)]
 pub struct Database(Arc<Identity>);
 

@@ -11,11 +11,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::bridge;
 use crate::database::{Database, DatabaseSystem};
+use crate::environment::Environment;
 use crate::http_client::HttpClient;
+use crate::init::{InitError, propagators};
 use crate::pipeline::{Pipeline, Report};
 use crate::propagation::Propagation;
 use crate::rpc::{RpcClientLayer, RpcServerLayer};
 use crate::semconv;
+use crate::service::Service;
 
 /// One service's telemetry: what its servers and clients are made observable with. Cheap to clone.
 ///
@@ -30,7 +33,21 @@ pub struct Telemetry {
 // === impl Telemetry ===
 
 impl Telemetry {
-    pub(crate) fn new(pipeline: Pipeline, propagation: Propagation) -> Self {
+    /// Telemetry that exports by what `environment` says and leaves the process alone: no `tracing` subscriber, no logs.
+    /// For a program that brings its own subscriber (see [`tracing_layer`](Self::tracing_layer)), or holds several
+    /// services; most want [`init()`](crate::init()).
+    ///
+    /// # Errors
+    /// When the endpoint to export to is no URL. A collector that does not answer is no error.
+    pub fn new(service: &Service, environment: &Environment) -> Result<Self, InitError> {
+        let (propagation, unknown) = propagators(environment);
+        for name in unknown {
+            environment.warn("OTEL_PROPAGATORS", &format!("names {name:?}, which is not supported, left out"));
+        }
+        Ok(Self::of(Pipeline::new(environment, service.resource(environment))?, propagation))
+    }
+
+    pub(crate) fn of(pipeline: Pipeline, propagation: Propagation) -> Self {
         let scope = InstrumentationScope::builder("throughline-telemetry")
             .with_version(env!("CARGO_PKG_VERSION"))
             .with_schema_url(semconv::SCHEMA_URL)
@@ -60,7 +77,7 @@ impl Telemetry {
     }
 
     /// The layer that brings `#[tracing::instrument]` spans and events along, for a program that sets up its own
-    /// `tracing` subscriber; [`init`](crate::init) includes it. Spans outside any call are this service's.
+    /// `tracing` subscriber; [`init()`](crate::init()) includes it. Spans outside any call are this service's.
     pub fn tracing_layer<S>(&self) -> impl Layer<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,

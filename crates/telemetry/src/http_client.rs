@@ -1,18 +1,4 @@
 //! HTTP requests as CLIENT spans, with reqwest.
-//!
-//! ```no_run
-//! # async fn example(telemetry: telemetry::Telemetry) -> Result<(), reqwest::Error> {
-//! let bank = telemetry.http_client(reqwest::Client::new());
-//! let request = bank.get_ref().get("https://bank.example/v1/payments/7").build()?;
-//! let call = telemetry::HttpCall { url_template: "/v1/payments/{id}", resend_count: 0 };
-//! let answer = bank.execute(request, call).await?.text().await?;
-//! # Ok(()) }
-//! ```
-//!
-//! The span is named `GET /v1/payments/{id}` and carries `http.request.method`, `server.address`, `server.port`,
-//! `url.full`, `url.template`, `http.request.resend_count` (of a retry), `http.response.status_code`,
-//! `network.protocol.version`, `network.peer.address`, `network.peer.port` and, on failure, `error.type`
-//! (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/http/http-spans.md>).
 
 mod body;
 mod exchange;
@@ -26,7 +12,21 @@ use crate::handle::Telemetry;
 use crate::propagation::inject_traceparent;
 use exchange::Exchange;
 
-/// A [`reqwest::Client`] whose requests are spans; made by [`Telemetry::http_client`], cheap to clone.
+/// A [`reqwest::Client`] whose requests are CLIENT spans; made by [`Telemetry::http_client`], cheap to clone.
+///
+/// ```no_run
+/// # async fn example(telemetry: telemetry::Telemetry) -> Result<(), reqwest::Error> {
+/// let bank = telemetry.http_client(reqwest::Client::new());
+/// let request = bank.get_ref().get("https://bank.example/v1/payments/7").build()?;
+/// let call = telemetry::HttpCall { url_template: "/v1/payments/{id}", resend_count: 0 };
+/// let answer = bank.execute(request, call).await?.text().await?;
+/// # Ok(()) }
+/// ```
+///
+/// A span is named `GET /v1/payments/{id}` and carries `http.request.method`, `server.address`, `server.port`, `url.full`
+/// without credentials and signatures, `url.template`, `http.request.resend_count` of a retry,
+/// `http.response.status_code`, `network.protocol.version`, `network.peer.address`, `network.peer.port` and on failure
+/// `error.type` (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/http/http-spans.md>).
 ///
 /// It sends no trace header unless [`propagate`](Self::propagate) says so: HTTP is how other companies are called.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::environment::Environment;
 use crate::handle::Telemetry;
-use crate::pipeline::Pipeline;
 use crate::propagation::Propagation;
 use crate::service::Service;
 use crate::{bridge, logs};
@@ -33,13 +32,7 @@ pub enum InitError {
 /// When the endpoint to export to is no URL, or a `tracing` subscriber is installed already. A collector that does not
 /// answer is no error: exporting begins when it does.
 pub fn init(service: Service, environment: Environment) -> Result<Telemetry, InitError> {
-    let (propagation, unknown) = propagators(&environment);
-    let pipeline = Pipeline::new(&environment, service.resource(&environment))?;
-    let telemetry = Telemetry::new(pipeline, propagation);
-    for name in unknown {
-        environment.warn("OTEL_PROPAGATORS", &format!("names {name:?}, which is not supported, left out"));
-    }
-
+    let telemetry = Telemetry::new(&service, &environment)?;
     let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new);
     let (to_stderr, bad_filter) =
         logs::layer(&service.name(&environment), environment.get("RUST_LOG").unwrap_or_default());
@@ -49,6 +42,7 @@ pub fn init(service: Service, environment: Environment) -> Result<Telemetry, Ini
         .with(exported_logs.map(|layer| layer.with_filter(bridge::exported())))
         .try_init()
         .map_err(InitError::Subscriber)?;
+    logs::bridge_log_crate();
 
     if bad_filter.is_some() {
         environment.warn("RUST_LOG", "is not a filter such as `info,order=debug`, taken as `info`");

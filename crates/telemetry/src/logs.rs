@@ -22,7 +22,10 @@ use std::io::{self, IsTerminal};
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_log::LogTracer;
 use tracing_subscriber::filter::{EnvFilter, ParseError};
 use tracing_subscriber::fmt;
@@ -34,6 +37,10 @@ pub(crate) use escape::Escaped;
 use fields::JsonFields;
 use json::Json;
 use pretty::{NoFields, Pretty};
+
+/// RFC 3339 in UTC with microseconds, always of the same length.
+pub(crate) const TIMESTAMP: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 /// The filter where none is asked for, and where the one that is asked for cannot be read.
 const DEFAULT: &str = "info";
@@ -52,14 +59,11 @@ enum Look {
 /// The layer that writes to stderr, and what is wrong with `filter` if it cannot be read.
 ///
 /// `filter` is in the syntax of `RUST_LOG`; empty is `info`, and so is one that cannot be read. HTTP and TLS libraries
-/// are kept at `warn` unless it names them. Also brings the records of the `log` crate along, unless the process has a
-/// logger already.
+/// are kept at `warn` unless it names them.
 pub(crate) fn layer<S>(service_name: &str, filter: &str) -> (impl Layer<S> + use<S>, Option<ParseError>)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    // Whoever has installed a logger has decided where those records go.
-    let _ = LogTracer::init();
     // NO_COLOR speaks of the terminal, which the process has one of (https://no-color.org).
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let look = match (io::stderr().is_terminal(), no_colour) {
@@ -69,6 +73,14 @@ where
     };
     let (filter, error) = parse(filter);
     (lines(service_name, look, io::stderr).with_filter(filter), error)
+}
+
+/// Makes the records of the `log` crate events, unless the process has a logger already, which then keeps them.
+///
+/// To be called after the subscriber is installed: with its feature `tracing-log`, which any crate of a build may switch
+/// on, tracing-subscriber does the same while installing one, and fails if it is not the first.
+pub(crate) fn bridge_log_crate() {
+    let _ = LogTracer::init();
 }
 
 /// Every event as a line to `writer`.
@@ -87,7 +99,7 @@ where
 
 /// The filter of `text`, or the default one and what is wrong with the text.
 fn parse(text: &str) -> (EnvFilter, Option<ParseError>) {
-    let text = if text.trim().is_empty() { DEFAULT } else { text };
+    let text = if text.trim_matches([',', ' ']).is_empty() { DEFAULT } else { text };
     let parse = |text| EnvFilter::builder().parse(with_quiet_libraries(text));
     match parse(text) {
         Ok(filter) => (filter, None),
@@ -95,13 +107,19 @@ fn parse(text: &str) -> (EnvFilter, Option<ParseError>) {
     }
 }
 
-/// The filter with a directive for each noisy library that it does not name. The longest matching target decides, so
-/// that `hyper_util=debug` holds beside `hyper=warn`.
+/// The filter with a directive for each noisy library that it lets speak without naming it. The longest matching target
+/// decides, so that `hyper_util=debug` holds beside `hyper=warn`.
 fn with_quiet_libraries(filter: &str) -> String {
-    let asked: Vec<_> = filter.split(',').map(str::trim).collect();
-    let is_named = |library| asked.iter().any(|directive| directive.split(['=', '[']).next() == Some(library));
-    let quiet = NOISY.into_iter().filter(|library| !is_named(library)).map(|library| format!("{library}=warn"));
-    asked.iter().map(ToString::to_string).chain(quiet).collect::<Vec<_>>().join(",")
+    let mut directives: Vec<_> =
+        filter.split(',').map(str::trim).filter(|d| !d.is_empty()).map(str::to_owned).collect();
+    let general = directives.iter().rev().find_map(|directive| directive.parse::<LevelFilter>().ok());
+    if general.is_some_and(|level| level > LevelFilter::WARN) {
+        let targets: Vec<_> = directives.iter().filter_map(|directive| directive.split(['=', '[']).next()).collect();
+        let unnamed = NOISY.into_iter().filter(|library| !targets.contains(library));
+        let quiet: Vec<_> = unnamed.map(|library| format!("{library}=warn")).collect();
+        directives.extend(quiet);
+    }
+    directives.join(",")
 }
 
 /// The current span, if there is one.

@@ -162,7 +162,7 @@ impl TextMapPropagator for Propagation {
 ///
 /// `traceresponse` is the draft of W3C Trace Context, "Trace Context HTTP Response Headers Format", with all its fields;
 /// `x-trace-id` is the trace id alone, for people.
-pub fn trace_response(cx: &Context) -> Option<(HeaderValue, HeaderValue)> {
+pub(crate) fn trace_response(cx: &Context) -> Option<(HeaderValue, HeaderValue)> {
     let current = current(cx)?;
     Some((current.header(), current.trace_id_header()))
 }

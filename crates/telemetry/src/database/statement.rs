@@ -10,8 +10,10 @@ use opentelemetry::{Context as TraceContext, KeyValue};
 use opentelemetry_sdk::trace::Span;
 use sqlx::{Either, SqlStr};
 
+use super::Database;
 use super::query::Query;
-use super::{Database, sql};
+use super::sql::without_values;
+use super::summary::summary;
 use crate::deadline::Deadline;
 use crate::semconv;
 
@@ -64,7 +66,7 @@ impl Statement {
             let parent = cx.span();
             parent.is_recording() || (parent.span_context().is_valid() && parent.span_context().is_sampled())
         });
-        let summary = if is_recorded { sql::summary(self.text.as_str()) } else { String::new() };
+        let summary = if is_recorded { summary(self.text.as_str()) } else { String::new() };
         Running {
             is_query: summary.get(..6).is_some_and(|verb| verb.eq_ignore_ascii_case("SELECT")),
             span: is_recorded.then(|| self.span(summary)),
@@ -77,7 +79,7 @@ impl Statement {
     fn span(&self, summary: String) -> Span {
         let identity = &self.database.0;
         let text = self.text.as_str();
-        let text = if self.is_parameterised { text.to_owned() } else { sql::without_values(text) };
+        let text = if self.is_parameterised { text.to_owned() } else { without_values(text) };
         let mut attributes = vec![
             KeyValue::new(semconv::DB_SYSTEM_NAME, identity.system.name()),
             KeyValue::new(semconv::DB_NAMESPACE, identity.namespace.clone()),

@@ -10,6 +10,8 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormattedFields;
 use tracing_subscriber::fmt::format::{FormatFields, Writer};
 
+use crate::error_chain::error_chain;
+
 /// Keeps the fields of a span as the text of a JSON object.
 #[derive(Debug)]
 pub(super) struct JsonFields;
@@ -92,12 +94,6 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.insert(field, chain(value));
+        self.insert(field, error_chain(value));
     }
-}
-
-/// The error and its sources, outermost first: their `Display` leaves sources out.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let errors = std::iter::successors(Some(error), |&error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

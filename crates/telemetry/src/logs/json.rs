@@ -4,20 +4,14 @@ use std::fmt;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::StaticFormatDescription;
-use time::macros::format_description;
 use tracing::{Event, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::fmt::format::{FormatEvent, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::escape;
 use super::fields::{Fields, JsonFields, formatted};
-
-/// RFC 3339 in UTC with microseconds, always of the same length.
-const TIMESTAMP: StaticFormatDescription =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+use super::{TIMESTAMP, escape};
 
 /// One JSON object a line.
 #[derive(Debug)]
@@ -56,7 +50,9 @@ where
         line.add("timestamp", OffsetDateTime::now_utc().format(TIMESTAMP).map_err(|_| fmt::Error)?);
         line.add("level", metadata.level().as_str());
         line.add("target", metadata.target());
-        line.add("message", fields.take_message().unwrap_or_default());
+        if let Some(message) = fields.take_message() {
+            line.add("message", message);
+        }
         line.add("fields", fields.into_value());
         line.add("service", self.service_name.as_str());
         if let Some(current) = super::current() {

@@ -14,8 +14,9 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::error_chain::error_chain;
+
 use super::escape::Escaped;
-use super::fields::chain;
 
 /// The time of day in UTC; whoever watches knows the day.
 const TIME: StaticFormatDescription = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
@@ -64,7 +65,9 @@ where
         painted(&mut writer, colour(*metadata.level()), &format!("{:>5}", metadata.level()))?;
         writer.write_char(' ')?;
         painted(&mut writer, DIM, &format!("{}:", Escaped(metadata.target())))?;
-        write!(writer, " {}", Escaped(&text.message))?;
+        if !text.message.is_empty() {
+            write!(writer, " {}", Escaped(&text.message))?;
+        }
         for (name, value) in &text.fields {
             writer.write_char(' ')?;
             painted(&mut writer, DIM, &format!("{name}="))?;
@@ -118,11 +121,11 @@ impl Visit for Text {
     /// A message stands as it is; a field is quoted if it would run into the next.
     fn record_str(&mut self, field: &Field, value: &str) {
         let is_one_word = !value.is_empty() && !value.contains([' ', '"', '=']);
-        let text = if field.name() == "message" || is_one_word { value.to_owned() } else { format!("\"{value}\"") };
+        let text = if field.name() == "message" || is_one_word { value.to_owned() } else { format!("{value:?}") };
         self.add(field, text);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.add(field, format!("\"{}\"", chain(value)));
+        self.add(field, format!("{:?}", error_chain(value)));
     }
 }

@@ -203,11 +203,20 @@ fn check(filter: &str, expected: &str) {
 #[test]
 fn libraries_below_are_quiet_unless_named() {
     check("", "hyper warn, order info");
-    check("debug", "hyper warn, order debug, order info");
+    check(" , ", "hyper warn, order info");
+    check("debug,", "hyper warn, order debug, order info");
     check("debug,h2=debug", "h2 debug, hyper warn, order debug, order info");
     check("info,hyper_util=debug", "hyper warn, hyper debug, order info");
-    check("off,order=info", "hyper warn, order info");
-    check("order[{id}]=info,h2::codec=trace", "h2 debug, hyper warn");
+    check("order[{id}]=info,info,h2::codec=trace", "h2 debug, hyper warn, order info");
+}
+
+#[test]
+fn libraries_below_are_never_louder_than_asked() {
+    check("off", "");
+    check("error", "");
+    check("order=info", "order info");
+    check("off, order=info", "order info");
+    check("warn,hyper=debug", "hyper warn, hyper debug");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use std::any::Any;
-use std::error::Error;
+use std::error::Error as _;
 use std::time::Duration;
 
 use opentelemetry::trace::{Status as SpanStatus, TraceContextExt};
@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 
 use crate::bridge::EXCEPTION_TARGET;
 use crate::deadline::Deadline;
+use crate::error_chain::error_chain;
 use crate::rpc::outcome::{Outcome, Side, code_name, shortened};
 use crate::semconv;
 
@@ -69,7 +70,7 @@ impl Call {
         let Some(cause) = status.source() else { return };
         if self.side == Side::Server && Outcome::of_status(status).failure(Side::Server).is_some() {
             let _guard = self.enter();
-            self.record_exception(None, &chain(cause));
+            self.record_exception(None, &error_chain(cause));
         }
     }
 
@@ -106,18 +107,6 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.finish(&Outcome::of_code(self.abandoned()));
     }
-}
-
-/// The error and its sources, outermost first.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// The status that stands for a handler's panic.

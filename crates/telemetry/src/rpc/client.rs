@@ -51,6 +51,11 @@ impl RpcClientLayer {
         Self { max_deadline: Some(limit), ..self }
     }
 
+    /// Wraps the endpoint's channel; [`Layer::layer`] without the trait in scope.
+    pub fn layer<S>(&self, channel: S) -> RpcClient<S> {
+        RpcClient { inner: channel, layer: Arc::new(self.clone()) }
+    }
+
     /// Starts observing a call: starts the span, and writes context and deadline into the request.
     fn observe<B>(&self, request: &mut Request<B>) -> Call {
         let parent = Context::current();
@@ -83,7 +88,7 @@ impl<S> Layer<S> for RpcClientLayer {
     type Service = RpcClient<S>;
 
     fn layer(&self, inner: S) -> RpcClient<S> {
-        RpcClient { inner, layer: Arc::new(self.clone()) }
+        self.layer(inner)
     }
 }
 

@@ -71,7 +71,7 @@ impl Spans {
     pub fn service_in(&self, service: Service, environment: &Environment) -> Telemetry {
         let processor = Collecting { seen: Arc::clone(&self.seen), service: service.name(environment) };
         let pipeline = Pipeline::collecting(environment, service.resource(environment), processor);
-        Telemetry::new(pipeline, propagators(environment).0)
+        Telemetry::of(pipeline, propagators(environment).0)
     }
 
     /// One trace, once each of its spans has ended.
@@ -141,14 +141,15 @@ impl SpanProcessor for Collecting {
     }
 
     fn on_end(&self, span: SpanData) {
-        if span.span_context.is_sampled() {
-            let record = record(&self.service, span);
-            let mut known = self.seen.lock();
-            known.open.remove(&(record.trace_id.clone(), record.span_id.clone()));
+        let is_sampled = span.span_context.is_sampled();
+        let record = record(&self.service, span);
+        let mut known = self.seen.lock();
+        known.open.remove(&(record.trace_id.clone(), record.span_id.clone()));
+        if is_sampled {
             known.ended.push(record);
-            drop(known);
-            self.seen.changes.send_replace(());
         }
+        drop(known);
+        self.seen.changes.send_replace(());
     }
 
     fn force_flush(&self) -> OTelSdkResult {

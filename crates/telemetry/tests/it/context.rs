@@ -188,8 +188,7 @@ async fn three_hops_are_one_trace_with_interceptors_only() {
     let on_to = |next| {
         handler(move |request: Request<String>| {
             let work = hop(next, request.get_ref().clone());
-            let work = in_context(&request, async { work.await.map(|()| messages([Ok("on".to_owned())])) });
-            async { work.await }
+            in_context(&request, async { work.await.map(|()| messages([Ok("on".to_owned())])) })
         })
     };
     let second = serve_with_interceptors(on_to(third)).await;

@@ -18,7 +18,6 @@ use tonic::server::{
 use tonic::transport::{Endpoint, Server};
 use tonic::{GrpcMethod, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
-use tower_layer::Layer;
 use tower_service::Service;
 
 pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<String, Status>> + Send>>;

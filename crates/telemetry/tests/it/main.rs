@@ -6,3 +6,4 @@ mod outcomes;
 mod parenting;
 mod context;
 mod answers;
+mod export;

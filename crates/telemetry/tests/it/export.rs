@@ -1,0 +1,135 @@
+//! Spans arrive at a real collector, from any runtime and however a program ends; without one, nothing waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use collector::{Config, Listeners};
+use telemetry::{Environment, InitError, Service, Telemetry, TrustTrace};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+
+use crate::kinds::{client, serve, told};
+
+/// A collector on a runtime of its own, as another process would be.
+struct Collector {
+    otlp: String,
+    view: String,
+    _runtime: Runtime,
+}
+
+fn collector() -> Collector {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bind = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let listeners = Listeners { grpc: bind(), http: bind(), query: bind() };
+    let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
+    let (otlp, view) = (url(&listeners.grpc), url(&listeners.query));
+    runtime.spawn(collector::serve(listeners, Config::default(), std::future::pending()));
+    Collector { otlp, view, _runtime: runtime }
+}
+
+/// The names of the services that the collector has spans of.
+fn services(view: &str) -> String {
+    let client = Builder::new_current_thread().enable_all().build().unwrap();
+    let get = async { reqwest::get(format!("{view}/api/v3/services")).await?.text().await };
+    client.block_on(get).unwrap()
+}
+
+fn exporting_to(otlp: &str, name: &str) -> Telemetry {
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp),
+        ("OTEL_LOGS_EXPORTER", "none"),
+        // Longer than any test: what arrives was flushed.
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+    ];
+    Telemetry::new(&Service::new(name, "0"), &settings.into_iter().collect()).unwrap()
+}
+
+/// Makes a call: one CLIENT and one SERVER span.
+async fn call(telemetry: &Telemetry) {
+    let layer = telemetry.rpc_server().trust(TrustTrace::All);
+    let address = serve(layer, told(&Arc::new(Notify::new()))).await;
+    client(telemetry, address).call("Unary", "ok").await.unwrap();
+}
+
+#[test]
+fn a_flush_sends_what_has_ended_from_a_runtime_of_one_thread_and_of_many() {
+    let collector = collector();
+    let runtimes = [
+        Builder::new_current_thread().enable_all().build().unwrap(),
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+        Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap(),
+    ];
+    for (index, runtime) in runtimes.into_iter().enumerate() {
+        let telemetry = exporting_to(&collector.otlp, &format!("runtime-{index}"));
+        let report = runtime.block_on(async {
+            call(&telemetry).await;
+            telemetry.flush(Duration::from_secs(10)).await
+        });
+        assert_eq!((report.ended, report.exported, report.unsent()), (2, 2, 0));
+        assert!(services(&collector.view).contains(&format!("runtime-{index}")));
+    }
+}
+
+#[test]
+fn a_shutdown_sends_the_last_spans_and_may_be_repeated() {
+    let collector = collector();
+    let telemetry = exporting_to(&collector.otlp, "stopped");
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let reports = runtime.block_on(async {
+        call(&telemetry).await;
+        let first = telemetry.shutdown(Duration::from_secs(10)).await;
+        (first, telemetry.shutdown(Duration::from_secs(10)).await)
+    });
+    assert_eq!((reports.0.exported, reports.0.unsent()), (2, 0));
+    assert_eq!(reports.0, reports.1);
+    assert!(services(&collector.view).contains("stopped"));
+}
+
+#[test]
+fn a_program_that_only_drops_its_telemetry_also_in_a_panic_loses_no_span() {
+    let collector = collector();
+    let otlp = collector.otlp.clone();
+    let panicking = std::thread::spawn(move || {
+        let telemetry = exporting_to(&otlp, "panicked");
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(call(&telemetry));
+        drop(runtime);
+        panic!("the program's own");
+    });
+    panicking.join().unwrap_err();
+    assert!(services(&collector.view).contains("panicked"));
+}
+
+#[test]
+fn without_a_collector_calls_succeed_and_the_report_says_what_was_lost() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    // Bound and never accepted from: connections hang, and closed again: connections are refused.
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for address in [hanging.local_addr().unwrap(), refused] {
+        let telemetry = exporting_to(&format!("http://{address}"), "lonely");
+        let report = runtime.block_on(async {
+            call(&telemetry).await;
+            telemetry.shutdown(Duration::from_millis(500)).await
+        });
+        assert_eq!((report.ended, report.exported, report.unsent()), (2, 0, 2));
+    }
+}
+
+#[test]
+fn a_disabled_sdk_exports_nothing_and_a_bad_endpoint_is_named() {
+    let service = Service::new("quiet", "0");
+    let disabled: Environment = [("OTEL_SDK_DISABLED", "true")].into_iter().collect();
+    let telemetry = Telemetry::new(&service, &disabled).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(async {
+        call(&telemetry).await;
+        telemetry.shutdown(Duration::from_secs(1)).await
+    });
+    assert_eq!(report.ended, 0);
+
+    let bad: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")].into_iter().collect();
+    let error = Telemetry::new(&service, &bad).unwrap_err();
+    assert!(matches!(&error, InitError::Endpoint(name) if name == "OTEL_EXPORTER_OTLP_ENDPOINT"), "{error}");
+}
