@@ -1,7 +1,9 @@
 //! Generates the Rust code and the reflection descriptors of every contract under `proto/`, without `protoc`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "cargo reads a build script's output")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
 /// The contracts that are served; what they import comes along.
@@ -11,11 +13,14 @@ const SERVICES: [(&str, &str); 3] = [
     ("payment", "shop/payment/v1/payment_service.proto"),
 ];
 
-fn main() {
-    // `Display`, not the `Debug` a returned error gets: it reads `file:line:column: what is wrong`.
-    if let Err(error) = generate() {
-        eprintln!("{error}");
-        std::process::exit(1);
+fn main() -> ExitCode {
+    match generate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // protox says `file:line:column: what is wrong` in its `Debug`; its `Display` leaves the place out.
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
     }
 }
 

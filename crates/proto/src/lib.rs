@@ -7,7 +7,7 @@ mod invalid;
 
 pub use invalid::{Invalid, Violation};
 
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
 }

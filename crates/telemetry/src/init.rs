@@ -1,4 +1,7 @@
+use std::sync::atomic::Ordering;
+
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use tracing_subscriber::filter::{FilterExt, dynamic_filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -33,13 +36,18 @@ pub enum InitError {
 /// answer is no error: exporting begins when it does.
 pub fn init(service: Service, environment: Environment) -> Result<Telemetry, InitError> {
     let telemetry = Telemetry::new(&service, &environment)?;
-    let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new);
+    // What is logged after a shutdown stands on stderr only; the exporter would complain of each record.
+    let is_open = telemetry.pipeline().is_open();
+    let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new).map(|layer| {
+        let while_open = dynamic_filter_fn(move |_, _| is_open.load(Ordering::Relaxed));
+        layer.with_filter(while_open.and(bridge::exported()))
+    });
     let (to_stderr, bad_filter) =
         logs::layer(&service.name(&environment), environment.get("RUST_LOG").unwrap_or_default());
     tracing_subscriber::registry()
         .with(to_stderr)
         .with(telemetry.tracing_layer())
-        .with(exported_logs.map(|layer| layer.with_filter(bridge::exported())))
+        .with(exported_logs)
         .try_init()
         .map_err(InitError::Subscriber)?;
     logs::bridge_log_crate();

@@ -4,6 +4,7 @@
 //! what is exported.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry_sdk::Resource;
@@ -42,6 +43,7 @@ pub(crate) struct Pipeline {
     logs: Option<SdkLoggerProvider>,
     counts: Arc<Counts>,
     runtime: Option<Runtime>,
+    is_open: Arc<AtomicBool>,
 }
 
 // === impl Pipeline ===
@@ -59,7 +61,7 @@ impl Pipeline {
         let disabled = environment.is_true("OTEL_SDK_DISABLED");
         let spans = spans(environment, disabled, resource.clone(), &counts, runtime.handle())?;
         let logs = if disabled { None } else { logs(environment, resource, runtime.handle())? };
-        Ok(Self { spans, logs, counts, runtime: Some(runtime) })
+        Ok(Self { spans, logs, counts, runtime: Some(runtime), is_open: Arc::new(AtomicBool::new(true)) })
     }
 
     /// A pipeline that hands ended spans to `processor` and exports nothing.
@@ -74,7 +76,7 @@ impl Pipeline {
             .with_resource(resource)
             .with_span_processor(processor)
             .build();
-        Self { spans, logs: None, counts: Arc::default(), runtime: None }
+        Self { spans, logs: None, counts: Arc::default(), runtime: None, is_open: Arc::default() }
     }
 
     pub(crate) fn spans(&self) -> &SdkTracerProvider {
@@ -83,6 +85,11 @@ impl Pipeline {
 
     pub(crate) fn logs(&self) -> Option<&SdkLoggerProvider> {
         self.logs.as_ref()
+    }
+
+    /// Whether records are still taken: false once a shutdown has begun.
+    pub(crate) fn is_open(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_open)
     }
 
     pub(crate) async fn flush(&self, limit: Duration) -> Report {
@@ -97,6 +104,7 @@ impl Pipeline {
     }
 
     pub(crate) async fn shutdown(&self, limit: Duration) -> Report {
+        self.is_open.store(false, Ordering::Relaxed);
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
         self.within(limit, move || {
             let _ = logs.map(|logs| logs.shutdown_with_timeout(limit));

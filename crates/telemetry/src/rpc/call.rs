@@ -87,7 +87,7 @@ impl Call {
             name: "rpc.server.call.exception",
             target: EXCEPTION_TARGET,
             { "exception.type" = kind, "exception.message" = message },
-            "call failed"
+            "call failed: {message}"
         );
         let message = KeyValue::new(semconv::EXCEPTION_MESSAGE, shortened(message));
         let kind = kind.map(|kind| KeyValue::new(semconv::EXCEPTION_TYPE, kind));
