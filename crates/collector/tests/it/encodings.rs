@@ -1,0 +1,115 @@
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use prost::Message;
+use serde_json::{Value, json};
+use tonic::codec::CompressionEncoding::Gzip;
+
+use crate::collector_under_test::{Collector, gzip, start};
+use crate::fixtures::{ORDER, order, order_as_protobuf, order_in_jaeger, resource, span, spans_of};
+
+async fn read_order(collector: &Collector) -> Value {
+    collector.read(&format!("/api/v3/traces/{ORDER}")).await
+}
+
+#[tokio::test]
+async fn a_trace_sent_as_json_reads_as_in_jaeger() {
+    let collector = start().await;
+    let answer = collector.send_json("/v1/traces", &order()).await;
+    assert_eq!(answer, json!({}));
+    assert_eq!(read_order(&collector).await, order_in_jaeger());
+}
+
+#[tokio::test]
+async fn a_trace_sent_as_protobuf_reads_as_in_jaeger() {
+    let collector = start().await;
+    let answer = collector.send_protobuf("/v1/traces", &order_as_protobuf()).await;
+    assert_eq!(answer, ExportTraceServiceResponse::default().encode_to_vec());
+    assert_eq!(read_order(&collector).await, order_in_jaeger());
+}
+
+#[tokio::test]
+async fn a_trace_sent_by_grpc_reads_as_in_jaeger() {
+    let collector = start().await;
+    let answer = collector.traces().export(order_as_protobuf()).await.unwrap();
+    assert_eq!(answer.into_inner(), ExportTraceServiceResponse::default());
+    assert_eq!(read_order(&collector).await, order_in_jaeger());
+}
+
+#[tokio::test]
+async fn grpc_is_gzipped_both_ways_when_asked() {
+    let collector = start().await;
+    let mut traces = collector.traces().send_compressed(Gzip).accept_compressed(Gzip);
+    let answer = traces.export(order_as_protobuf()).await.unwrap();
+    assert_eq!(answer.metadata().get("grpc-encoding").unwrap(), "gzip");
+    assert_eq!(answer.into_inner(), ExportTraceServiceResponse::default());
+    assert_eq!(read_order(&collector).await, order_in_jaeger());
+}
+
+#[tokio::test]
+async fn gzipped_json_and_protobuf_are_inflated() {
+    let json = gzip(order().to_string().as_bytes());
+    let protobuf = gzip(&order_as_protobuf().encode_to_vec());
+    for (content_type, body) in [("application/json", json), ("application/x-protobuf", protobuf)] {
+        let collector = start().await;
+        let request = collector.post("/v1/traces", content_type, body).header("content-encoding", "gzip");
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        assert_eq!(read_order(&collector).await, order_in_jaeger());
+    }
+}
+
+#[tokio::test]
+async fn a_gzip_body_of_several_members_is_one_body() {
+    let collector = start().await;
+    let json = order().to_string();
+    let (first, second) = json.as_bytes().split_at(json.len() / 2);
+    let body = [gzip(first), gzip(second)].concat();
+    let request = collector.post("/v1/traces", "application/json", body).header("content-encoding", "gzip");
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert_eq!(read_order(&collector).await, order_in_jaeger());
+}
+
+#[tokio::test]
+async fn content_types_may_have_parameters_and_capitals() {
+    let collector = start().await;
+    let request = collector.post("/v1/traces", "Application/JSON; charset=utf-8", order().to_string());
+    assert_eq!(request.header("content-encoding", "identity").send().await.unwrap().status(), 200);
+    assert_eq!(read_order(&collector).await, order_in_jaeger());
+}
+
+#[tokio::test]
+async fn an_empty_export_is_a_success_in_every_encoding() {
+    let collector = start().await;
+    assert_eq!(collector.send_json("/v1/traces", &json!({})).await, json!({}));
+    assert!(collector.send_protobuf("/v1/traces", &ExportTraceServiceRequest::default()).await.is_empty());
+    collector.traces().export(ExportTraceServiceRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn json_may_hold_nulls_unknown_fields_and_arrays_without_a_list() {
+    let collector = start().await;
+    let mut span = span(7, 1);
+    span["links"] = Value::Null;
+    span["inventedLater"] = json!({"a": [1]});
+    span["attributes"] = json!([{"key": "none", "value": {"arrayValue": {}}}, {"key": "null", "value": null}]);
+    collector.send_json("/v1/traces", &spans_of("order", [span])).await;
+    let attributes = json!([{"key": "none", "value": {"arrayValue": {}}}, {"key": "null"}]);
+    let trace = collector.read("/api/v3/traces/7").await;
+    assert_eq!(trace["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"], attributes);
+}
+
+#[tokio::test]
+async fn schemas_and_scopes_survive_the_round_trip() {
+    let collector = start().await;
+    let scope = |name, span: Value| json!({"scope": {"name": name}, "schemaUrl": "scope/1", "spans": [span]});
+    let batch = |scope| json!({"resource": resource("order"), "schemaUrl": "resource/1", "scopeSpans": [scope]});
+    // Two exports of one resource are one batch again when they are read.
+    for scope in [scope("rpc", span(7, 1)), scope("tracing", span(7, 2))] {
+        collector.send_json("/v1/traces", &json!({"resourceSpans": [batch(scope)]})).await;
+    }
+    let trace = collector.read("/api/v3/traces/7").await;
+    let batches = trace["result"]["resourceSpans"].as_array().unwrap();
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0]["schemaUrl"], "resource/1");
+    assert_eq!(batches[0]["scopeSpans"][0]["scope"], json!({"name": "rpc"}));
+    assert_eq!(batches[0]["scopeSpans"][1]["scope"], json!({"name": "tracing"}));
+    assert_eq!(batches[0]["scopeSpans"][1]["schemaUrl"], "scope/1");
+}

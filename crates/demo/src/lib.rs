@@ -1,0 +1,83 @@
+//! The demo: starts the shop, places orders and shows each one's trace as a waterfall in the terminal.
+//!
+//! ```text
+//! demo [up]          children ── collector, bank, payment, order, gateway: `demo serve NAME`, each stopped by its stdin
+//!                    shop ────── one order at the gateway; its answer names the trace
+//!                    view ────── the trace, asked of the collector until it has settled
+//!                    waterfall ─ drawn; then Ctrl-C, and the children stop in order
+//! demo once          the same, and the trace's tree compared line by line with [`PAID_ORDER`]
+//! demo order | trace | services        against a shop that runs; the view may be a Jaeger
+//! ```
+#![forbid(unsafe_code)]
+
+mod arguments;
+
+mod up;
+mod once;
+mod order;
+mod services;
+
+mod system;
+mod member;
+mod ports;
+mod data;
+mod child;
+mod serve;
+mod signals;
+
+mod shop;
+mod view;
+mod otlp;
+mod trace;
+mod tree;
+mod difference;
+mod waterfall;
+mod columns;
+mod screen;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Parser;
+use serde_json::to_string_pretty;
+use telemetry::Environment;
+
+use crate::arguments::{Arguments, Command};
+use crate::view::View;
+use crate::waterfall::render;
+
+pub use crate::tree::PAID_ORDER;
+
+/// Does what the command line asks for. What fails is told on stderr and is the exit code 1.
+pub async fn run(environment: Environment) -> ExitCode {
+    match command(Arguments::parse(), environment).await {
+        Ok(code) => code,
+        Err(error) if error.is::<screen::Closed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::complain(format!("demo: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
+    match arguments.command.unwrap_or(Command::Up) {
+        Command::Up => up::up(arguments.setup).await,
+        Command::Once { out } => once::once(arguments.setup, out).await,
+        Command::Order(order) => order::order(order).await,
+        Command::Trace { id, json, view } => trace(&id, json, &view.view).await,
+        Command::Services(services) => services::services(services).await,
+        Command::Serve(member) => serve::serve(member, environment).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// `demo trace`: one trace as it is now.
+async fn trace(id: &str, json: bool, view: &str) -> anyhow::Result<ExitCode> {
+    let Some(recorded) = View::new(view)?.trace(id).await? else { bail!("{view} has no trace {id}") };
+    if json {
+        screen::print(to_string_pretty(&recorded.document)?)?;
+    } else {
+        screen::print(render(&recorded.trace, screen::width(), screen::style()).trim_end())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,86 @@
+//! `demo once`: the whole chain, checked, in one run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::arguments::Setup;
+use crate::data::Data;
+use crate::difference::difference;
+use crate::member::Member;
+use crate::order::describe;
+use crate::ports::Ports;
+use crate::screen;
+use crate::shop::NewOrder;
+use crate::signals::Signals;
+use crate::system::{Plan, System};
+use crate::tree::{PAID_ORDER, tree};
+use crate::view::{Recorded, View};
+
+/// How long the trace may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Starts the shop, places one order, compares its trace with [`PAID_ORDER`], writes it to `out`, stops the shop.
+///
+/// # Errors
+/// When anything of that fails. A trace that differs is not an error but the exit code 1, after the difference was printed.
+pub(crate) async fn once(setup: Setup, out: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    if setup.otlp.is_some() {
+        bail!("`once` reads the trace from the demo's own collector; leave out --otlp");
+    }
+    let mut signals = Signals::listen()?;
+    let data = setup.data.as_deref().map_or_else(Data::temporary, |data| Data::open(Some(data)))?;
+    if setup.fresh {
+        data.empty()?;
+    }
+    let checked = tokio::select! {
+        checked = run(&setup, &data, out.as_deref()) => checked,
+        () = signals.next() => bail!("interrupted"),
+    };
+    if matches!(checked, Ok(true)) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    screen::complain(format!("demo: databases and logs are kept in {}", data.keep().display()));
+    checked.map(|_| ExitCode::FAILURE)
+}
+
+/// Returns whether the trace is as expected and every process stopped well.
+async fn run(setup: &Setup, data: &Data, out: Option<&Path>) -> anyhow::Result<bool> {
+    let started = Instant::now();
+    let plan = Plan { ports: setup.port_base.map_or(Ports::Free, Ports::From), data, otlp: None };
+    let mut system = plan.start().await?;
+    let recorded = order(&system).await;
+    let stopped = system.stop().await;
+    let recorded = recorded?;
+
+    if let Some(out) = out {
+        let json = serde_json::to_string_pretty(&recorded.document)?;
+        fs::write(out, json + "\n").with_context(|| format!("failed to write {}", out.display()))?;
+    }
+    let found = tree(&recorded.trace);
+    match difference(PAID_ORDER, &found) {
+        Some(difference) => screen::print(format!("the trace differs (- expected, + found):\n{difference}"))?,
+        None => screen::print(format!(
+            "{found}\n{} spans as expected, in {:.1} s",
+            recorded.trace.spans.len(),
+            started.elapsed().as_secs_f64()
+        ))?,
+    }
+    Ok(stopped && difference(PAID_ORDER, &found).is_none())
+}
+
+/// Places an order and returns its trace.
+async fn order(system: &System) -> anyhow::Result<Recorded> {
+    let placed = NewOrder::example().place(&system.url(Member::Gateway)).await?;
+    screen::print(describe(&placed))?;
+    if !placed.succeeded() {
+        bail!("the order failed");
+    }
+    let id = placed.trace_id.as_deref().context("the gateway's answer names no trace")?;
+    let view = system.view().context("the system has no collector")?;
+    let recorded = View::new(&view)?.settled(id, None, PATIENCE).await?;
+    recorded.with_context(|| format!("the collector has not received trace {id} after {PATIENCE:?}"))
+}

@@ -1,0 +1,87 @@
+//! `demo up`: the shop, its first order, and then whatever one wants to try with it.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::arguments::Setup;
+use crate::data::Data;
+use crate::order::describe;
+use crate::ports::Ports;
+use crate::screen;
+use crate::shop::NewOrder;
+use crate::signals::Signals;
+use crate::system::{Plan, System};
+use crate::view::View;
+use crate::waterfall::render;
+
+mod welcome;
+
+/// How long the first waterfall is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts the shop, shows its first order, stays until Ctrl-C or SIGTERM, and stops it in order.
+pub(crate) async fn up(setup: Setup) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let data = Data::open(setup.data.as_deref())?;
+    if setup.fresh {
+        data.empty()?;
+    }
+    let ports = setup.port_base.map_or(Ports::Usual, Ports::From);
+    let plan = Plan { ports, data: &data, otlp: setup.otlp.as_deref() };
+
+    let started = Instant::now();
+    let mut system = tokio::select! {
+        system = plan.start() => system?,
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
+    let shown = tokio::select! {
+        shown = show(&system, &plan, started.elapsed()) => shown,
+        () = signals.next() => Ok(()),
+    };
+    let stayed = match shown {
+        Ok(()) => stay(&mut system, &mut signals).await,
+        Err(error) => Err(error),
+    };
+    let well = stop(&mut system, &mut signals).await;
+    stayed?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints where everything is, the first order with its waterfall, and what to try next.
+async fn show(system: &System, plan: &Plan<'_>, took: Duration) -> anyhow::Result<()> {
+    screen::print(welcome::addresses(system, plan, took))?;
+    let placed = NewOrder::example().place(&system.url(crate::member::Member::Gateway)).await?;
+    screen::print(format!("One order was placed for you:\n{}", screen::indented(&describe(&placed))))?;
+    if let (Some(view), Some(id)) = (system.view(), &placed.trace_id) {
+        match View::new(&view)?.settled(id, None, PATIENCE).await {
+            Ok(Some(recorded)) => screen::print(render(&recorded.trace, screen::width(), screen::style()))?,
+            Ok(None) => screen::print(format!("its trace has not arrived after {PATIENCE:?}\n"))?,
+            Err(error) => screen::print(format!("no waterfall: {error:#}\n"))?,
+        }
+    }
+    screen::print(welcome::next_steps(system, placed.trace_id.as_deref()))
+}
+
+/// Waits for the end, and tells of processes that end before it. The others go on: what a shop does without its bank or
+/// its collector is worth trying.
+async fn stay(system: &mut System, signals: &mut Signals) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = signals.next() => return Ok(()),
+            ended = system.a_child_ended() => screen::print(format!("{ended:#}\nthe others go on; Ctrl-C stops them"))?,
+        }
+    }
+}
+
+/// Stops the shop; a second signal ends it at once.
+async fn stop(system: &mut System, signals: &mut Signals) -> bool {
+    screen::complain("stopping: calls finish, the last spans leave (once more: at once)");
+    let stopped = tokio::select! {
+        well = system.stop() => Some(well),
+        () = signals.next() => None,
+    };
+    if stopped.is_none() {
+        system.kill().await;
+    }
+    stopped.unwrap_or(false)
+}

@@ -1,0 +1,168 @@
+//! Traces as a backend shows them: the demo's own collector and Jaeger answer the same questions.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::otlp;
+use crate::shop::nothing_answers;
+use crate::trace::{Kind, Trace};
+
+/// How often a trace that is still arriving is asked for.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a whole trace must stay as it is to count as settled: each service exports every 200 ms.
+const QUIET: Duration = Duration::from_millis(450);
+
+/// A backend that answers Jaeger's `/api/v3`.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    base: String,
+    http: reqwest::Client,
+}
+
+/// A trace as it was received.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    /// `{"resourceSpans": [...]}`, as the backend wrote it.
+    pub(crate) document: Value,
+    /// The same, read.
+    pub(crate) trace: Trace,
+    /// Whether everything that was to be expected has arrived.
+    pub(crate) settled: bool,
+}
+
+// === impl View ===
+
+impl View {
+    /// A view of the backend at `base`, for example `http://127.0.0.1:8787`.
+    pub(crate) fn new(base: &str) -> anyhow::Result<Self> {
+        // No proxy: it would be asked for 127.0.0.1 too.
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
+        Ok(Self { base: base.to_owned(), http: http.context("failed to set up an HTTP client")? })
+    }
+
+    /// The trace as it is now; `None` when the backend does not know it.
+    pub(crate) async fn trace(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
+        let response = self.get(&format!("/api/v3/traces/{id}")).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let answer = self.json(response).await?;
+        let document = json!({ "resourceSpans": answer["result"]["resourceSpans"] });
+        let spans = otlp::spans(&document);
+        if spans.is_empty() {
+            return Ok(None);
+        }
+        let trace = Trace { spans, logs: self.logs(id).await?.map(|answer| otlp::logs(&answer)).unwrap_or_default() };
+        Ok(Some(Recorded { document, trace, settled: false }))
+    }
+
+    /// The trace once it has settled, or what there is of it when `limit` has passed. A parent named `caller` is not
+    /// waited for: its span belongs to whoever started the trace.
+    pub(crate) async fn settled(
+        &self,
+        id: &str,
+        caller: Option<&str>,
+        limit: Duration,
+    ) -> anyhow::Result<Option<Recorded>> {
+        let deadline = Instant::now() + limit;
+        let mut size = (0, 0);
+        let mut unchanged_since = Instant::now();
+        loop {
+            let found = self.trace(id).await?;
+            let seen = found.as_ref().map_or((0, 0), |found| (found.trace.spans.len(), found.trace.logs.len()));
+            if seen != size {
+                (size, unchanged_since) = (seen, Instant::now());
+            }
+            let whole = found.as_ref().is_some_and(|found| is_whole(&found.trace, caller));
+            let settled = whole && unchanged_since.elapsed() >= QUIET;
+            if settled || Instant::now() >= deadline {
+                return Ok(found.map(|found| Recorded { settled, ..found }));
+            }
+            sleep(INTERVAL).await;
+        }
+    }
+
+    /// The names of the services that have sent spans.
+    pub(crate) async fn services(&self) -> anyhow::Result<Vec<String>> {
+        let answer = self.json(self.get("/api/v3/services").await?).await?;
+        let names = answer["services"].as_array().context("the view's answer holds no list of services")?;
+        Ok(names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The log records of a trace; Jaeger has none, and says so in its own ways.
+    async fn logs(&self, id: &str) -> anyhow::Result<Option<Value>> {
+        let response = self.get(&format!("/api/logs/{id}")).await?;
+        if !response.status().is_success() {
+            return Ok(None);
+        }
+        let answer: Option<Value> = response.json().await.ok();
+        Ok(answer.map(|mut answer| match answer["result"].take() {
+            Value::Null => answer,
+            result => result,
+        }))
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Response> {
+        match self.http.get(format!("{}{path}", self.base)).send().await {
+            Err(error) if error.is_connect() => bail!(nothing_answers(&self.base)),
+            answer => answer.with_context(|| format!("failed to ask {}", self.base)),
+        }
+    }
+
+    async fn json(&self, response: Response) -> anyhow::Result<Value> {
+        let status = response.status();
+        if !status.is_success() {
+            bail!("{} answered {status}", self.base);
+        }
+        response.json().await.with_context(|| format!("{} answered something that is not JSON", self.base))
+    }
+}
+
+/// Whether nothing is known to be outstanding: there is a root, each parent is there, and each gRPC call that succeeded
+/// shows its other side.
+fn is_whole(trace: &Trace, caller: Option<&str>) -> bool {
+    let missing = trace.missing();
+    let rooted = trace.spans.iter().any(|span| span.parent.is_none()) || missing.iter().any(|id| Some(*id) == caller);
+    let answered =
+        |id: &str| trace.spans.iter().any(|span| span.kind == Kind::Server && span.parent.as_deref() == Some(id));
+    let mut calls = trace
+        .spans
+        .iter()
+        .filter(|span| span.kind == Kind::Client && !span.failed && span.attribute("rpc.system.name").is_some());
+    rooted && missing.iter().all(|id| Some(*id) == caller) && calls.all(|call| answered(&call.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Span;
+
+    fn span(id: &str, parent: Option<&str>, kind: Kind) -> Span {
+        let attributes = [("rpc.system.name".to_owned(), "grpc".to_owned())].into();
+        Span { id: id.to_owned(), parent: parent.map(str::to_owned), kind, attributes, ..Span::default() }
+    }
+
+    #[track_caller]
+    fn check(spans: &[Span], whole: bool) {
+        assert_eq!(is_whole(&Trace { spans: spans.to_vec(), logs: Vec::new() }, Some("caller")), whole);
+    }
+
+    #[test]
+    fn a_trace_is_whole_when_nothing_is_known_to_be_missing() {
+        let root = span("1", None, Kind::Server);
+        let call = span("2", Some("1"), Kind::Client);
+        let served = span("3", Some("2"), Kind::Server);
+        check(&[], false);
+        check(std::slice::from_ref(&root), true);
+        check(&[root.clone(), call.clone()], false);
+        check(&[root.clone(), Span { failed: true, ..call.clone() }], true);
+        check(&[root, call.clone(), served.clone()], true);
+        check(&[call, served], false);
+        check(&[span("3", Some("caller"), Kind::Server)], true);
+    }
+}
