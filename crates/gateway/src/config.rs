@@ -1,0 +1,52 @@
+//! The service's settings: flags, each with an environment name.
+
+use std::net::SocketAddr;
+
+use tonic::transport::Uri;
+
+/// The settings of one gateway. In another program, start from `Config::parse_from(["gateway"])` and change fields.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(name = "gateway", version, about = "The shop's public API")]
+pub struct Config {
+    /// Address for gRPC.
+    #[arg(long, env = "GATEWAY_LISTEN", default_value = "127.0.0.1:50050")]
+    pub listen: SocketAddr,
+
+    /// Address of the admin port: /livez and /readyz.
+    #[arg(long, env = "GATEWAY_ADMIN_LISTEN", default_value = "127.0.0.1:51050")]
+    pub admin_listen: SocketAddr,
+
+    /// The order service's address.
+    #[arg(long, env = "GATEWAY_ORDER", value_name = "URL", default_value = "http://127.0.0.1:50051")]
+    #[arg(value_parser = http_uri)]
+    pub order: Uri,
+
+    #[command(flatten)]
+    pub server: server::Config,
+}
+
+fn http_uri(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    if uri.scheme_str() == Some("http") { Ok(uri) } else { Err("must start with http://".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn settings_are_typed_when_parsed() {
+        Config::command().debug_assert();
+        for bad in [
+            ["gateway", "--listen", "here"],
+            ["gateway", "--order", "127.0.0.1:50051"],
+            ["gateway", "--order", "ftp://order"],
+            ["gateway", "--order", "order"],
+        ] {
+            assert!(Config::try_parse_from(bad).is_err(), "{bad:?}");
+        }
+        let config = Config::try_parse_from(["gateway", "--order", "http://order:50051"]).unwrap();
+        assert_eq!(config.order, "http://order:50051");
+    }
+}

@@ -1,0 +1,56 @@
+//! The service's settings: flags, each with an environment name.
+
+use std::net::SocketAddr;
+
+use tonic::transport::Uri;
+
+/// The settings of one order service. In another program, start from `Config::parse_from(["order"])` and change fields.
+#[derive(clap::Parser, Clone, Debug)]
+#[command(name = "order", version, about = "Takes orders and charges for them through the payment service")]
+pub struct Config {
+    /// Address for gRPC.
+    #[arg(long, env = "ORDER_LISTEN", default_value = "127.0.0.1:50051")]
+    pub listen: SocketAddr,
+
+    /// Address of the admin port: /livez and /readyz.
+    #[arg(long, env = "ORDER_ADMIN_LISTEN", default_value = "127.0.0.1:51051")]
+    pub admin_listen: SocketAddr,
+
+    /// SQLite file that holds the orders; made when it is missing.
+    #[arg(long, env = "ORDER_DATABASE_URL", value_name = "URL", default_value = "sqlite://order.db")]
+    pub database_url: String,
+
+    /// The payment service's address.
+    #[arg(long, env = "ORDER_PAYMENT", value_name = "URL", default_value = "http://127.0.0.1:50052")]
+    #[arg(value_parser = http_uri)]
+    pub payment: Uri,
+
+    #[command(flatten)]
+    pub server: server::Config,
+}
+
+fn http_uri(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    if uri.scheme_str() == Some("http") { Ok(uri) } else { Err("must start with http://".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn settings_are_typed_when_parsed() {
+        Config::command().debug_assert();
+        for bad in [
+            ["order", "--listen", "here"],
+            ["order", "--payment", "127.0.0.1:50052"],
+            ["order", "--payment", "ftp://payment"],
+            ["order", "--payment", "payment"],
+        ] {
+            assert!(Config::try_parse_from(bad).is_err(), "{bad:?}");
+        }
+        let config = Config::try_parse_from(["order", "--payment", "http://payment:50052"]).unwrap();
+        assert_eq!(config.payment, "http://payment:50052");
+    }
+}

@@ -1,0 +1,137 @@
+//! What can go wrong, in this service's words, and the one place where it becomes a status.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::Invalid;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::order::{DeclineReason, OrderId};
+use crate::wire::mark_replayed;
+
+/// The domain of every `google.rpc.ErrorInfo` of the shop.
+const DOMAIN: &str = "shop.throughline";
+
+/// SQLite's result code for a file that another process has locked.
+const SQLITE_BUSY: u32 = 5;
+
+/// Why the service could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database's URL is none of SQLite's.
+    #[error("database url is malformed")]
+    DatabaseUrl(#[source] sqlx::Error),
+    /// The database's file cannot be opened.
+    #[error("failed to open database {}", .0.display())]
+    OpenDatabase(PathBuf, #[source] sqlx::Error),
+    /// The database's schema cannot be brought up to date.
+    #[error("failed to migrate database {}", .0.display())]
+    MigrateDatabase(PathBuf, #[source] sqlx::migrate::MigrateError),
+    /// The listeners failed.
+    #[error("failed to serve")]
+    Serve(#[source] server::Error),
+}
+
+/// Why a call fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the request is malformed")]
+    Invalid(#[from] Invalid),
+    #[error("order {0} does not exist")]
+    UnknownOrder(OrderId),
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    #[error("the idempotency key is being worked on")]
+    KeyInUse { retry_after: Duration },
+    #[error("{reason}")]
+    Declined { order: OrderId, reason: DeclineReason, replayed: bool },
+    #[error("the payment service is not available")]
+    PaymentUnavailable { retry_after: Duration, source: Status },
+    #[error("the payment service refused the charge")]
+    PaymentRefused(#[source] Status),
+    #[error("the payment service answered with a payment in {0}")]
+    PaymentState(&'static str),
+    #[error("the store is busy")]
+    StoreBusy(#[source] sqlx::Error),
+    #[error("the store failed")]
+    Store(#[source] sqlx::Error),
+    #[error("the work was cut short")]
+    Interrupted(#[source] tokio::task::JoinError),
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// When to ask again, where nobody knows better.
+    pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+    /// Another call with the same key is on its way here.
+    pub(crate) fn key_in_use() -> Self {
+        Self::KeyInUse { retry_after: Duration::from_millis(200) }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let busy = match &error {
+            sqlx::Error::PoolTimedOut => true,
+            // An extended result code holds the plain one in its low byte.
+            sqlx::Error::Database(error) => {
+                error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
+            }
+            _ => false,
+        };
+        if busy { Self::StoreBusy(error) } else { Self::Store(error) }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Invalid(invalid) => invalid.into(),
+            Failure::UnknownOrder(_) => Status::new(Code::NotFound, failure.to_string()),
+            Failure::KeyReused => precondition(&failure, "IDEMPOTENCY_KEY_REUSED", HashMap::new()),
+            Failure::Declined { order, reason, replayed } => {
+                let facts = HashMap::from([("order_id".to_owned(), order.to_string())]);
+                let mut status = precondition(&failure, reason.as_str(), facts);
+                if replayed {
+                    mark_replayed(status.metadata_mut());
+                }
+                status
+            }
+            Failure::KeyInUse { retry_after } => retry(failure, Code::Aborted, retry_after),
+            Failure::PaymentUnavailable { retry_after, .. } => retry(failure, Code::Unavailable, retry_after),
+            Failure::StoreBusy(_) => retry(failure, Code::Unavailable, Failure::RETRY_AFTER),
+            Failure::PaymentRefused(_) | Failure::PaymentState(_) | Failure::Store(_) | Failure::Interrupted(_) => {
+                internal(failure)
+            }
+        }
+    }
+}
+
+fn precondition(failure: &Failure, reason: &str, facts: HashMap<String, String>) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, facts);
+    Status::with_error_details(Code::FailedPrecondition, failure.to_string(), details)
+}
+
+fn retry(failure: Failure, code: Code, after: Duration) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(after));
+    let mut status = Status::with_error_details(code, failure.to_string(), details);
+    status.set_source(Arc::new(failure));
+    status
+}
+
+/// Tells the caller where to look, and nothing of what is there.
+fn internal(failure: Failure) -> Status {
+    let message = match telemetry::trace_id() {
+        Some(trace) => format!("internal error, trace {trace}"),
+        None => "internal error".to_owned(),
+    };
+    let mut status = Status::new(Code::Internal, message);
+    status.set_source(Arc::new(failure));
+    status
+}

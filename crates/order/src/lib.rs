@@ -1,0 +1,118 @@
+//! The order service: takes orders, charges for them through the payment service, and keeps every step of it.
+//!
+//! A call goes through `rpc` (parse, act, answer), `wire` (the contract's messages to our own types), `orders` (the use
+//! cases), `order` and `catalogue` (what an order is and costs, pure), `payments` (the payment service's client) and
+//! `store` (SQLite). `error` is the only place where a failure becomes a status.
+//!
+//! What it promises:
+//!
+//! - **One key, one order, one charge.** The order and the intent to charge for it, with a payment key of its own, are
+//!   committed before the payment service is asked; every try, also one after a crash, asks with that key.
+//! - **A caller that goes away changes nothing.** Once begun, an order is seen through by a task of its own.
+//! - **Unknown is not failed.** An order whose payment is not known to have ended stays pending and that is the answer;
+//!   the same idempotency key asks again.
+//! - **The same key gives the same answer**, a decline included, marked `idempotent-replayed: true`. What decided nothing
+//!   (a malformed request, a key in use, a payment service that is down) is not kept.
+//! - **Prices are the shop's**, never the caller's, and sums are exact or refused.
+//! - **Secrets stay.** An e-mail address never leaves the store; a payment token goes to the payment service only, and is
+//!   erased by the transaction that ends the payment.
+//!
+//! What its spans say, besides the conventions':
+//!
+//! | span | attribute or event | what it is |
+//! |---|---|---|
+//! | `place_order`, `get_order` | `order.id` | the order's id, a UUID |
+//! | `place_order` | `order.item_count` | how many items (lines) the order has |
+//! | `place_order` | `order.total_minor` | the order's total in the currency's minor unit |
+//! | `place_order` | `order.currency` | the total's currency, an ISO 4217 code |
+//! | `place_order` | event `order.validated` | the order is well-formed and about to be accepted; absent in a replay |
+#![forbid(unsafe_code)]
+
+mod config;
+mod rpc;
+mod wire;
+mod orders;
+mod order;
+mod catalogue;
+mod listing;
+mod saga;
+mod idempotency;
+mod payments;
+mod store;
+mod error;
+
+use std::time::Duration;
+
+use proto::order::v1::order_service_server::{OrderServiceServer, SERVICE_NAME};
+use server::Check;
+use telemetry::{RpcChannel, Telemetry};
+use tonic::service::Routes;
+use tonic::transport::{Endpoint, Uri};
+use tracing::warn;
+
+use crate::idempotency::Running;
+use crate::orders::{Orders, SAGA_LIMIT};
+use crate::payments::Payments;
+use crate::rpc::Rpc;
+use crate::store::Store;
+
+pub use crate::config::Config;
+pub use crate::error::Error;
+
+/// More than any request of the contract needs.
+const LARGEST_REQUEST: usize = 64 * 1024;
+
+/// More than a page of the most and longest orders takes; `wire` tests it.
+const LARGEST_ANSWER: usize = 2 * 1024 * 1024;
+
+/// Serves the order API until `shutdown` resolves, then drains, and finishes what callers that went away have left.
+///
+/// # Errors
+/// When the store cannot be opened, or serving fails. Calls that fail are answered.
+pub async fn serve(
+    listeners: server::Listeners,
+    config: Config,
+    telemetry: Telemetry,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let store = Store::open(&config.database_url, &telemetry).await?;
+    let payment = channel(config.payment, &telemetry);
+    let running = Running::default();
+
+    let orders = Orders { store: store.clone(), payments: Payments::new(payment.clone()), running: running.clone() };
+    let rpc = OrderServiceServer::new(Rpc { orders })
+        .max_decoding_message_size(LARGEST_REQUEST)
+        .max_encoding_message_size(LARGEST_ANSWER);
+    let service = server::Service {
+        name: SERVICE_NAME,
+        descriptors: proto::order::DESCRIPTORS,
+        routes: Routes::new(rpc),
+        checks: vec![readable(store.clone()), Check::upstream("payment", payment)],
+    };
+    let served = server::serve(listeners, service, &config.server, &telemetry, shutdown).await;
+
+    if tokio::time::timeout(SAGA_LIMIT, running.idle()).await.is_err() {
+        warn!("orders are still being worked on; their keys resume them");
+    }
+    store.close().await;
+    served.map_err(Error::Serve)
+}
+
+/// A channel to the payment service that connects at the first call, and again whenever it must.
+fn channel(payment: Uri, telemetry: &Telemetry) -> RpcChannel {
+    let endpoint = Endpoint::from(payment)
+        .connect_timeout(Duration::from_secs(1))
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(5))
+        .keep_alive_while_idle(true);
+    let layer = telemetry.rpc_client(&endpoint).max_deadline(Payments::MAX_DEADLINE);
+    layer.layer(endpoint.connect_lazy())
+}
+
+/// Ready while the store can be read.
+fn readable(store: Store) -> Check {
+    Check::new("store", move || {
+        let store = store.clone();
+        Box::pin(async move { store.ping().await.map_err(|_| "the orders cannot be read".to_owned()) })
+    })
+}

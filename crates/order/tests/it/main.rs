@@ -1,0 +1,18 @@
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod stage;
+mod fake_payment;
+mod line;
+mod placing;
+mod validation;
+mod idempotency;
+mod resuming;
+mod payment_faults;
+mod away;
+mod listing;
+mod secrets;
+mod store_faults;
+mod trace;
+mod health;
+mod process;
