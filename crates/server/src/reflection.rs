@@ -13,12 +13,14 @@ use crate::stop::Stop;
 /// A request holds one symbol's or file's name.
 const MAX_REQUEST: usize = 4 * 1024;
 
-/// Adds `grpc.reflection.v1` and `v1alpha` to `routes`; they show the services of `descriptors` and health.
+/// Adds `grpc.reflection.v1` and `v1alpha` to `routes`; they show the services of `descriptors` and health, and the
+/// messages of `google.rpc`, so that tools can read the details of an error.
 pub(crate) fn add(routes: Routes, descriptors: &'static [u8], stop: &Stop) -> Result<Routes, Error> {
     let builder = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let v1 = builder().build_v1()?.max_decoding_message_size(MAX_REQUEST);
     let v1alpha = builder().build_v1alpha()?.max_decoding_message_size(MAX_REQUEST);

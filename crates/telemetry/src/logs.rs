@@ -45,8 +45,17 @@ pub(crate) const TIMESTAMP: StaticFormatDescription =
 /// The filter where none is asked for, and where the one that is asked for cannot be read.
 const DEFAULT: &str = "info";
 
-/// Libraries that say much below a warning, and the prefix of their targets.
-const NOISY: [&str; 6] = ["h2", "hyper", "reqwest", "rustls", "tonic", "tower"];
+/// Libraries that are kept at a level of their own, by the prefix of their targets. OpenTelemetry's would repeat each
+/// failed export several times; the pipeline says once that exporting fails, and once that it works again.
+const QUIET: [(&str, LevelFilter); 7] = [
+    ("h2", LevelFilter::WARN),
+    ("hyper", LevelFilter::WARN),
+    ("opentelemetry", LevelFilter::OFF),
+    ("reqwest", LevelFilter::WARN),
+    ("rustls", LevelFilter::WARN),
+    ("tonic", LevelFilter::WARN),
+    ("tower", LevelFilter::WARN),
+];
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +68,7 @@ enum Look {
 /// The layer that writes to stderr, and what is wrong with `filter` if it cannot be read.
 ///
 /// `filter` is in the syntax of `RUST_LOG`; empty is `info`, and so is one that cannot be read. HTTP and TLS libraries
-/// are kept at `warn` unless it names them.
+/// are kept at `warn` and OpenTelemetry's off, unless it names them.
 pub(crate) fn layer<S>(service_name: &str, filter: &str) -> (impl Layer<S> + use<S>, Option<ParseError>)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -112,11 +121,10 @@ fn parse(text: &str) -> (EnvFilter, Option<ParseError>) {
 fn with_quiet_libraries(filter: &str) -> String {
     let mut directives: Vec<_> =
         filter.split(',').map(str::trim).filter(|d| !d.is_empty()).map(str::to_owned).collect();
-    let general = directives.iter().rev().find_map(|directive| directive.parse::<LevelFilter>().ok());
-    if general.is_some_and(|level| level > LevelFilter::WARN) {
-        let targets: Vec<_> = directives.iter().filter_map(|directive| directive.split(['=', '[']).next()).collect();
-        let unnamed = NOISY.into_iter().filter(|library| !targets.contains(library));
-        let quiet: Vec<_> = unnamed.map(|library| format!("{library}=warn")).collect();
+    if let Some(general) = directives.iter().rev().find_map(|directive| directive.parse::<LevelFilter>().ok()) {
+        let named: Vec<_> = directives.iter().filter_map(|directive| directive.split(['=', '[']).next()).collect();
+        let unnamed = QUIET.into_iter().filter(|(library, level)| general > *level && !named.contains(library));
+        let quiet: Vec<_> = unnamed.map(|(library, level)| format!("{library}={level}")).collect();
         directives.extend(quiet);
     }
     directives.join(",")

@@ -180,7 +180,7 @@ fn batched(
         .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
         .with_scheduled_delay(environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000))
         .build();
-    let exporter = Counted::new(exporter, Arc::clone(counts));
+    let exporter = Counted::new(exporter, Arc::clone(counts), "spans");
     Gate::new(BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), Arc::clone(counts))
 }
 
@@ -200,7 +200,7 @@ fn logs(
         .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
         .with_scheduled_delay(environment.milliseconds("OTEL_BLRP_SCHEDULE_DELAY", 1000))
         .build();
-    let exporter = Otlp::new(environment, "LOGS")?.logs(runtime)?;
+    let exporter = Counted::new(Otlp::new(environment, "LOGS")?.logs(runtime)?, Arc::default(), "log records");
     let processor = BatchLogProcessor::builder(exporter).with_batch_config(config).build();
     Ok(Some(SdkLoggerProvider::builder().with_resource(resource).with_log_processor(processor).build()))
 }

@@ -41,6 +41,22 @@ async fn reflection_v1alpha_lists_the_service_and_health() {
 }
 
 #[tokio::test]
+async fn reflection_knows_the_messages_of_error_details() {
+    use v1::server_reflection_client::ServerReflectionClient;
+    use v1::server_reflection_request::MessageRequest::FileContainingSymbol;
+    use v1::server_reflection_response::MessageResponse::FileDescriptorResponse;
+
+    let server = start(Config { reflection: true, ..Config::default() }, Vec::new()).await;
+    for symbol in ["google.rpc.BadRequest", "google.rpc.ErrorInfo", "google.rpc.RetryInfo"] {
+        let message_request = Some(FileContainingSymbol(symbol.to_owned()));
+        let ask = v1::ServerReflectionRequest { message_request, ..Default::default() };
+        let answers = ServerReflectionClient::new(server.channel()).server_reflection_info(once(ask)).await;
+        let answer = soon(answers.unwrap().into_inner().message()).await.unwrap().unwrap();
+        assert!(matches!(answer.message_response, Some(FileDescriptorResponse(_))), "{symbol}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn reflection_is_unimplemented_while_it_is_off() {
     let server = start(Config::default(), Vec::new()).await;
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(server.channel());

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::logs::{LogBatch, LogExporter};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
 /// What became of the spans that ended: those of [`ended`](Self::ended) that are in neither of the other two are still
@@ -35,13 +36,14 @@ pub(crate) struct Gate {
     counts: Arc<Counts>,
 }
 
-/// Stands behind the batch processor: counts what is exported, tells when exporting begins to fail and when it works
+/// Stands behind a batch processor: counts what is exported, tells when exporting begins to fail and when it works
 /// again, and keeps a panic of the exporter from ending the worker.
 #[derive(Debug)]
 pub(crate) struct Counted<E> {
     inner: E,
     counts: Arc<Counts>,
     failing: AtomicBool,
+    what: &'static str,
 }
 
 // === impl Report ===
@@ -101,19 +103,27 @@ impl SpanProcessor for Gate {
 // === impl Counted ===
 
 impl<E> Counted<E> {
-    pub(crate) fn new(inner: E, counts: Arc<Counts>) -> Self {
-        Self { inner, counts, failing: AtomicBool::new(false) }
+    /// Counts what `inner` exports; `what` names it in the log, for example `spans`.
+    pub(crate) fn new(inner: E, counts: Arc<Counts>, what: &'static str) -> Self {
+        Self { inner, counts, failing: AtomicBool::new(false), what }
     }
 
-    fn note(&self, spans: u64, result: &OTelSdkResult) {
+    async fn watch(&self, items: usize, export: impl Future<Output = OTelSdkResult>) -> OTelSdkResult {
+        let exported = AssertUnwindSafe(export).catch_unwind().await;
+        let result = exported.unwrap_or_else(|_| Err(OTelSdkError::InternalFailure("the exporter panicked".into())));
+        self.note(items as u64, &result);
+        result
+    }
+
+    fn note(&self, items: u64, result: &OTelSdkResult) {
         let counter = if result.is_ok() { &self.counts.exported } else { &self.counts.failed };
-        counter.fetch_add(spans, Ordering::Relaxed);
+        counter.fetch_add(items, Ordering::Relaxed);
         let was_failing = self.failing.swap(result.is_err(), Ordering::Relaxed);
         match result {
-            Err(error) if !was_failing => tracing::warn!(%error, "spans cannot be exported"),
+            Err(error) if !was_failing => tracing::warn!(%error, "{} cannot be exported", self.what),
             Ok(()) if was_failing => {
                 let lost = self.counts.failed.load(Ordering::Relaxed);
-                tracing::info!(lost, "spans are exported again");
+                tracing::info!(lost, "{} are exported again", self.what);
             }
             _ => {}
         }
@@ -122,11 +132,7 @@ impl<E> Counted<E> {
 
 impl<E: SpanExporter> SpanExporter for Counted<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len() as u64;
-        let exported = AssertUnwindSafe(self.inner.export(batch)).catch_unwind().await;
-        let result = exported.unwrap_or_else(|_| Err(OTelSdkError::InternalFailure("the exporter panicked".into())));
-        self.note(spans, &result);
-        result
+        self.watch(batch.len(), self.inner.export(batch)).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -135,6 +141,20 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
 
     fn force_flush(&self) -> OTelSdkResult {
         self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+impl<E: LogExporter> LogExporter for Counted<E> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        self.watch(batch.iter().count(), self.inner.export(batch)).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {

@@ -29,9 +29,14 @@ pub(crate) struct Call {
 // === impl Call ===
 
 impl Call {
-    /// Observes a call whose span, if it makes one, is the span of `cx`.
+    /// Observes a call whose span is the span of `cx`.
     pub(crate) fn start(side: Side, cx: Context, deadline: Option<Deadline>) -> Self {
         Self { side, cx, deadline, open: true }
+    }
+
+    /// Watches over a call that makes no span: `cx` is its caller's.
+    pub(crate) fn quiet(side: Side, cx: Context, deadline: Option<Deadline>) -> Self {
+        Self { side, cx, deadline, open: false }
     }
 
     pub(crate) fn side(&self) -> Side {

@@ -17,6 +17,7 @@ use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
 use crate::rpc::call::Call;
 use crate::rpc::future::ResponseFuture;
+use crate::rpc::methods::is_quiet;
 use crate::rpc::outcome::{Side, status_of};
 use crate::semconv;
 
@@ -24,7 +25,7 @@ use crate::semconv;
 ///
 /// Made by [`Telemetry::rpc_client`] for one endpoint; wraps that endpoint's channel. The deadline sent is the nearest
 /// of the request's own, what is left of the call being served, and [`max_deadline`](Self::max_deadline). A call that
-/// passes it fails with DEADLINE_EXCEEDED.
+/// passes it fails with DEADLINE_EXCEEDED. Health and reflection calls make no span.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
     telemetry: Telemetry,
@@ -62,20 +63,21 @@ impl RpcClientLayer {
         let limit = self.max_deadline.map(Deadline::after);
         let asked = Deadline::requested(request.headers());
         let deadline = [Deadline::current(), asked, limit].into_iter().flatten().min();
-        let span = self.telemetry.tracer().build_with_context(self.span_of(request), &parent);
-        let cx = parent.with_span(span);
-        self.telemetry.propagation().inject(&cx, request.headers_mut());
         if let Some(deadline) = deadline {
             request.headers_mut().insert(GRPC_TIMEOUT, deadline.header());
         }
+        let name = name_of(request);
+        if is_quiet(&name) {
+            self.telemetry.propagation().inject(&parent, request.headers_mut());
+            return Call::quiet(Side::Client, parent, deadline);
+        }
+        let span = self.telemetry.tracer().build_with_context(self.span_of(name), &parent);
+        let cx = parent.with_span(span);
+        self.telemetry.propagation().inject(&cx, request.headers_mut());
         Call::start(Side::Client, cx, deadline)
     }
 
-    fn span_of<B>(&self, request: &Request<B>) -> SpanBuilder {
-        let name = match request.extensions().get::<GrpcMethod<'static>>() {
-            Some(method) => format!("{}/{}", method.service(), method.method()),
-            None => request.uri().path().trim_start_matches('/').to_owned(),
-        };
+    fn span_of(&self, name: String) -> SpanBuilder {
         let mut attributes = Vec::with_capacity(6);
         attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
         attributes.push(KeyValue::new(semconv::RPC_METHOD, name.clone()));
@@ -111,6 +113,14 @@ where
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future> {
         let call = self.layer.observe(&mut request);
         ResponseFuture::new(call, false, || self.inner.call(request))
+    }
+}
+
+/// `package.Service/Method`: from the generated client, else from the path.
+fn name_of<B>(request: &Request<B>) -> String {
+    match request.extensions().get::<GrpcMethod<'static>>() {
+        Some(method) => format!("{}/{}", method.service(), method.method()),
+        None => request.uri().path().trim_start_matches('/').to_owned(),
     }
 }
 

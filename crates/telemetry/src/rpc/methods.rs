@@ -40,7 +40,7 @@ impl Methods {
     /// What `path` asks for. A server that was told no methods takes every path as it comes.
     pub(crate) fn resolve<'a>(&self, path: &'a str) -> Method<'a> {
         let name = path.strip_prefix('/').unwrap_or(path);
-        if name.starts_with("grpc.health.") || name.starts_with("grpc.reflection.") {
+        if is_quiet(name) {
             return Method::Quiet;
         }
         match &self.known {
@@ -48,6 +48,11 @@ impl Methods {
             _ => Method::Known(name),
         }
     }
+}
+
+/// Whether `name` is a method of health or reflection.
+pub(crate) fn is_quiet(name: &str) -> bool {
+    name.starts_with("grpc.health.") || name.starts_with("grpc.reflection.")
 }
 
 #[cfg(test)]

@@ -129,13 +129,16 @@ impl RpcServerLayer {
         let tracer = self.telemetry.tracer().clone();
         let scope = Context::new().with_value(Scope { tracer, deadline });
         let caller = self.telemetry.propagation().extract(request.headers(), &scope);
+        let parent = match self.trust {
+            TrustTrace::All => caller.clone(),
+            TrustTrace::None => scope,
+        };
         if method == Method::Quiet {
-            return Call::start(Side::Server, caller, deadline);
+            return Call::quiet(Side::Server, parent, deadline);
         }
-        let span = span_of(&method, request);
-        let (span, parent) = match self.trust {
-            TrustTrace::All => (span, caller),
-            TrustTrace::None => (linked(span, &caller), scope),
+        let span = match self.trust {
+            TrustTrace::All => span_of(&method, request),
+            TrustTrace::None => linked(span_of(&method, request), &caller),
         };
         let span = self.telemetry.tracer().build_with_context(span, &parent);
         Call::start(Side::Server, parent.with_span(span), deadline)

@@ -6,6 +6,10 @@ use std::time::Duration;
 use telemetry::testing::Spans;
 use telemetry::{Environment, Service, TrustTrace};
 use tokio::sync::Notify;
+use tonic::Code;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::kinds::{client, handler, messages, serve, told};
 
@@ -36,6 +40,19 @@ async fn an_unknown_method_does_not_name_a_span() {
     ",
     );
     assert_eq!(traces[1].span("SERVER", "test.v1.Kinds/Unary").attribute("rpc.method_original"), None);
+}
+
+#[tokio::test]
+async fn probes_make_no_span_on_either_side() {
+    let spans = Spans::new();
+    let telemetry = spans.service(Service::new("test", "0"));
+    let address = serve(telemetry.rpc_server(), told(&Arc::new(Notify::new()))).await;
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let channel = telemetry.rpc_client(&endpoint).layer(endpoint.connect_lazy());
+    let probe = HealthCheckRequest { service: String::new() };
+    let status = HealthClient::new(channel).check(probe).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented, "the call went through");
+    assert!(spans.traces().await.is_empty());
 }
 
 #[tokio::test]
