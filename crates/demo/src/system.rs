@@ -62,13 +62,14 @@ impl Plan<'_> {
     fn settings(&self, member: Member, system: &System) -> Vec<String> {
         let database = || ["--database-url".to_owned(), sqlite(&self.data.path().join(format!("{member}.db")))];
         let upstream = |flag: &str, member| [flag.to_owned(), system.url(member)];
-        let server = || ["--reflection", "--trust-trace", "all"].map(str::to_owned);
+        let server = || ["--reflection".to_owned()];
+        let trust = ["--trust-trace", "all"].map(str::to_owned);
         match member {
             Member::Collector => Vec::new(),
             Member::Bank => database().to_vec(),
             Member::Payment => [&database()[..], &upstream("--bank", Member::Bank), &server()].concat(),
             Member::Order => [&database()[..], &upstream("--payment", Member::Payment), &server()].concat(),
-            Member::Gateway => [&upstream("--order", Member::Order)[..], &server()].concat(),
+            Member::Gateway => [&upstream("--order", Member::Order)[..], &trust, &server()].concat(),
         }
     }
 

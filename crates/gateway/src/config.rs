@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use telemetry::TrustTrace;
 use tonic::transport::Uri;
 
 /// The settings of one gateway. In another program, start from `Config::parse_from(["gateway"])` and change fields.
@@ -20,6 +21,10 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_ORDER", value_name = "URL", default_value = "http://127.0.0.1:50051")]
     #[arg(value_parser = http_uri)]
     pub order: Uri,
+
+    /// Whose trace to continue: all callers', or none's (then a new trace links to the caller's).
+    #[arg(long, env = "GATEWAY_TRUST_TRACE", value_name = "all|none", default_value_t)]
+    pub trust_trace: TrustTrace,
 
     #[command(flatten)]
     pub server: server::Config,

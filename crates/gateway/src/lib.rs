@@ -55,6 +55,7 @@ pub async fn serve(
         name: SERVICE_NAME,
         descriptors: proto::gateway::DESCRIPTORS,
         routes: Routes::new(rpc),
+        trust: config.trust_trace,
         checks: vec![Check::upstream("order", order)],
     };
     server::serve(listeners, service, &config.server, &telemetry, shutdown).await.map_err(Error::Serve)

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use proto::order::v1::order_service_server::{OrderServiceServer, SERVICE_NAME};
 use server::Check;
-use telemetry::{RpcChannel, Telemetry};
+use telemetry::{RpcChannel, Telemetry, TrustTrace};
 use tonic::service::Routes;
 use tonic::transport::{Endpoint, Uri};
 use tracing::warn;
@@ -87,6 +87,8 @@ pub async fn serve(
         name: SERVICE_NAME,
         descriptors: proto::order::DESCRIPTORS,
         routes: Routes::new(rpc),
+        // Its callers are the services of the shop.
+        trust: TrustTrace::All,
         checks: vec![readable(store.clone()), Check::upstream("payment", payment)],
     };
     let served = server::serve(listeners, service, &config.server, &telemetry, shutdown).await;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::value_parser;
 use humantime::parse_duration;
-use telemetry::TrustTrace;
 
 /// How a service meets its callers. A service flattens it into its own flags:
 ///
@@ -55,10 +54,6 @@ pub struct Config {
     /// Shows the service's contracts to anyone who asks by gRPC reflection.
     #[arg(long, env = "REFLECTION", value_parser = BoolishValueParser::new())]
     pub reflection: bool,
-
-    /// Whose trace to continue: all callers', or none's (then a new trace links to the caller's).
-    #[arg(long, env = "TRUST_TRACE", value_name = "all|none", default_value_t)]
-    pub trust_trace: TrustTrace,
 }
 
 // === impl Config ===
@@ -74,7 +69,6 @@ impl Default for Config {
             drain: Duration::from_secs(8),
             check_interval: Duration::from_secs(1),
             reflection: false,
-            trust_trace: TrustTrace::default(),
         }
     }
 }

@@ -42,7 +42,7 @@ pub use error::Error;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use telemetry::{RpcServerLayer, Telemetry};
+use telemetry::{RpcServerLayer, Telemetry, TrustTrace};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
@@ -80,6 +80,8 @@ pub struct Service {
     pub descriptors: &'static [u8],
     /// The service's own routes; health and reflection are added to them.
     pub routes: Routes,
+    /// Whose trace to continue: a service that only the system's own services call may believe them all.
+    pub trust: TrustTrace,
     /// What the service needs to do its work. None: it is ready at once.
     pub checks: Vec<Check>,
 }
@@ -126,13 +128,13 @@ pub async fn serve(
     telemetry: &Telemetry,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let Service { name, descriptors, routes, checks } = service;
+    let Service { name, descriptors, routes, trust, checks } = service;
     let stop = Stop::new();
     let cut = stop.cut_on_drop();
     let readiness = Readiness::unknown(checks.iter().map(Check::name));
     let calls = ShedLayer::new(config.max_concurrent_calls);
 
-    let observed = telemetry_layer(telemetry, descriptors, config);
+    let observed = telemetry_layer(telemetry, descriptors, trust, config.default_deadline);
     let mut routes = routes.add_service(Health::server(name, readiness.subscribe()));
     if config.reflection {
         routes = reflection::add(routes, descriptors, &stop).map_err(Error::Descriptors)?;
@@ -163,15 +165,20 @@ pub async fn serve(
     served
 }
 
-fn telemetry_layer(telemetry: &Telemetry, descriptors: &'static [u8], config: &Config) -> RpcServerLayer {
+fn telemetry_layer(
+    telemetry: &Telemetry,
+    descriptors: &'static [u8],
+    trust: TrustTrace,
+    default_deadline: Duration,
+) -> RpcServerLayer {
     telemetry
         .rpc_server()
         .methods(descriptors)
         .methods(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .methods(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
         .methods(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-        .trust(config.trust_trace)
-        .default_deadline(config.default_deadline)
+        .trust(trust)
+        .default_deadline(default_deadline)
         .answer_trace_headers()
 }
 

@@ -41,7 +41,7 @@ impl Stage {
     pub(crate) async fn before(order: SocketAddr, adjust: impl FnOnce(&mut gateway::Config)) -> Self {
         let mut config = gateway::Config::parse_from(["gateway"]);
         config.order = format!("http://{order}").parse().unwrap();
-        config.server.trust_trace = TrustTrace::All;
+        config.trust_trace = TrustTrace::All;
         adjust(&mut config);
 
         let listeners = server::Listeners { rpc: bind().await, admin: bind().await };

@@ -8,8 +8,8 @@ use proto::order::v1 as pb;
 use proto::order::v1::order_service_client::OrderServiceClient;
 use proto::types::v1 as types;
 use sqlx::{Connection, SqliteConnection};
+use telemetry::Service;
 use telemetry::testing::{Spans, Trace};
-use telemetry::{Service, TrustTrace};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -60,7 +60,6 @@ impl Stage {
         let mut config = payment::Config::parse_from(["payment"]);
         config.bank = format!("http://{bank_address}").parse().unwrap();
         config.database_url = url(&dir, "payment.db");
-        config.server.trust_trace = TrustTrace::All;
         let telemetry = spans.service(Service::new("payment", "0.0.0"));
         telemetry::spawn(async move {
             payment::serve(payment, config, telemetry, std::future::pending()).await.unwrap();
@@ -84,7 +83,6 @@ impl Stage {
         let mut config = order::Config::parse_from(["order"]);
         config.payment = format!("http://{payment}").parse().unwrap();
         config.database_url = url(&dir, "order.db");
-        config.server.trust_trace = TrustTrace::All;
         adjust(&mut config);
         let (client, order) = serve(&config, &spans).await;
         Self { client, spans, bank: None, dir, config, order }

@@ -7,6 +7,7 @@ use proto::payment::v1 as pb;
 use proto::payment::v1::payment_service_client::PaymentServiceClient;
 use proto::payment::v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use server::{Check, Config, Listeners};
+use telemetry::TrustTrace;
 use telemetry::testing::Spans;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -48,6 +49,7 @@ pub(crate) async fn start(config: Config, checks: Vec<Check>) -> Running {
     let payments =
         Payments { held: watch::Sender::new(false), inside: watch::Sender::new(0), left: watch::Sender::new(None) };
     let service = server::Service {
+        trust: TrustTrace::None,
         name: NAME,
         descriptors: proto::payment::DESCRIPTORS,
         routes: Routes::new(PaymentServiceServer::new(payments.clone())),

@@ -117,7 +117,7 @@ impl Drop for Call {
 /// The status that stands for a handler's panic.
 pub(crate) fn panic_status(cx: &Context) -> Status {
     let trace_id = cx.span().span_context().trace_id();
-    Status::internal(format!("internal error, trace id {trace_id}"))
+    Status::internal(format!("internal error, trace {trace_id}"))
 }
 
 pub(crate) fn deadline_status() -> Status {

@@ -136,7 +136,7 @@ async fn a_panic_is_told_once_as_an_event_and_answered_with_the_trace_id() {
 
     let traces = spans.traces().await;
     let server = traces[0].span("SERVER", "test.v1.Kinds/Unary");
-    assert_eq!(status.message(), format!("internal error, trace id {}", server.trace_id));
+    assert_eq!(status.message(), format!("internal error, trace {}", server.trace_id));
     let message = ("exception.message".to_owned(), "the handler's own".to_owned());
     let kind = ("exception.type".to_owned(), "panic".to_owned());
     assert_eq!(server.events, [("exception".to_owned(), vec![message, kind])]);
