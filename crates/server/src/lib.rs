@@ -108,6 +108,7 @@ pub struct Service {
 ///     name: "shop.order.v1.OrderService",
 ///     descriptors: proto::order::DESCRIPTORS,
 ///     routes, // Routes::new(OrderServiceServer::new(rpc).max_decoding_message_size(64 * 1024))
+///     trust: telemetry::TrustTrace::All,
 ///     checks: vec![Check::upstream("payment", payments)],
 /// };
 /// server::serve(listeners, service, &config, &telemetry, shutdown).await?;

@@ -8,25 +8,48 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::{Context as LayerContext, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::attributes::last_of_each;
 use crate::scope::Scope;
 
 /// Marks log records whose span event has been added already.
 pub(crate) const EXCEPTION_TARGET: &str = "telemetry::exception";
 
 /// The libraries under the exporter. What they log while it exports must never be exported itself.
-const BELOW_THE_EXPORTER: [&str; 8] = ["h2", "hyper", "tonic", "tower", "reqwest", "rustls", "opentelemetry", "sqlx"];
+const BELOW_THE_EXPORTER: [&str; 14] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "hyper_rustls",
+    "tokio_rustls",
+    "tonic",
+    "tower",
+    "tower_http",
+    "reqwest",
+    "rustls",
+    "sqlx",
+    "sqlx_core",
+    "sqlx_sqlite",
+    "rustls_platform_verifier",
+];
+
+/// Whether spans and events of `metadata` may reach traces and exported logs, whatever `RUST_LOG` says. A crate is
+/// known by its whole name: an application may be called `tonic_shop`.
+fn may_leave(target: &str, level: &Level) -> bool {
+    let krate = target.split("::").next().unwrap_or(target);
+    *level <= Level::INFO && !BELOW_THE_EXPORTER.contains(&krate) && !krate.starts_with("opentelemetry")
+}
 
 /// What of `tracing` may reach traces and exported logs, whatever `RUST_LOG` says.
-pub(crate) fn exported() -> Targets {
-    let quiet = BELOW_THE_EXPORTER.map(|target| (target, LevelFilter::OFF));
-    Targets::new().with_default(LevelFilter::INFO).with_targets(quiet)
+pub(crate) fn exported() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    let filter: fn(&Metadata<'_>) -> bool = |metadata| may_leave(metadata.target(), metadata.level());
+    FilterFn::new(filter).with_max_level_hint(LevelFilter::INFO)
 }
 
 /// The two layers that carry spans and events over. Spans outside any call go to `fallback`.
@@ -69,7 +92,7 @@ impl Tracer for ContextTracer {
     type Span = Span;
 
     fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> Span {
-        let tracer = parent.get::<Scope>().map_or(&self.fallback, |scope| &scope.tracer);
+        let tracer = parent.get::<Scope>().and_then(|scope| scope.tracer.as_ref()).unwrap_or(&self.fallback);
         tracer.build_with_context(builder, parent)
     }
 }
@@ -81,18 +104,19 @@ impl<S: Subscriber> Layer<S> for EventBridge {
         // Records of the `log` crate come under one target; their own is in the normalised metadata.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        if metadata.target() == EXCEPTION_TARGET || !exported().would_enable(metadata.target(), metadata.level()) {
+        if metadata.target() == EXCEPTION_TARGET || !may_leave(metadata.target(), metadata.level()) {
             return;
         }
-        Context::map_current(|cx| {
-            let span = cx.span();
-            if span.is_recording() {
-                let mut fields = Fields::default();
-                event.record(&mut fields);
-                fields.attributes.push(KeyValue::new("level", metadata.level().as_str()));
-                span.add_event(fields.message, fields.attributes);
-            }
-        });
+        // A field's own `Debug` may enter a span, which a borrowed context does not allow.
+        let cx = Context::current();
+        let span = cx.span();
+        if span.is_recording() {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            fields.attributes.push(KeyValue::new("level", metadata.level().as_str()));
+            last_of_each(&mut fields.attributes);
+            span.add_event(fields.message, fields.attributes);
+        }
     }
 }
 

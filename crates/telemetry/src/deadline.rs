@@ -10,8 +10,8 @@ use crate::scope::Scope;
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The most that eight digits of the largest unit can say would be decades; a day keeps clocks from overflowing.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most that eight digits of the largest unit can say is ten thousand years; one keeps clocks from overflowing.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The moment after which nobody waits for the answer of a call any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -54,6 +54,7 @@ mod pipeline;
 mod console;
 mod semconv;
 mod error_chain;
+mod attributes;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider, SpanExporter, SpanProcessor,
+    BatchConfigBuilder as SpanBatch, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanExporter, SpanProcessor,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -59,8 +59,18 @@ impl Pipeline {
             .map_err(InitError::Runtime)?;
         let counts = Arc::new(Counts::default());
         let disabled = environment.is_true("OTEL_SDK_DISABLED");
-        let spans = spans(environment, disabled, resource.clone(), &counts, runtime.handle())?;
-        let logs = if disabled { None } else { logs(environment, resource, runtime.handle())? };
+        let providers = spans(environment, disabled, resource.clone(), &counts, runtime.handle()).and_then(|spans| {
+            let logs = if disabled { None } else { logs(environment, resource, runtime.handle())? };
+            Ok((spans, logs))
+        });
+        let (spans, logs) = match providers {
+            Ok(providers) => providers,
+            Err(error) => {
+                // Dropping a runtime inside another one panics.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
         Ok(Self { spans, logs, counts, runtime: Some(runtime), is_open: Arc::new(AtomicBool::new(true)) })
     }
 
@@ -95,31 +105,37 @@ impl Pipeline {
     pub(crate) async fn flush(&self, limit: Duration) -> Report {
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
         // What could not be sent shows in the report.
-        self.within(limit, move || {
-            let _ = logs.map(|logs| logs.force_flush());
-            let _ = spans.force_flush();
-        })
-        .await;
+        let flush_logs = move || drop(logs.map(|logs| logs.force_flush()));
+        self.within(limit, flush_logs, move || drop(spans.force_flush())).await;
         self.counts.report()
     }
 
     pub(crate) async fn shutdown(&self, limit: Duration) -> Report {
         self.is_open.store(false, Ordering::Relaxed);
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
-        self.within(limit, move || {
-            let _ = logs.map(|logs| logs.shutdown_with_timeout(limit));
-            let _ = spans.shutdown_with_timeout(limit);
-        })
-        .await;
+        let stop_logs = move || drop(logs.map(|logs| logs.shutdown_with_timeout(limit)));
+        self.within(limit, stop_logs, move || drop(spans.shutdown_with_timeout(limit))).await;
         self.counts.report()
     }
 
     /// Does blocking work on a thread of its own and waits for it on the pipeline's runtime: neither needs anything of
     /// the caller's runtime, which may have one thread and no timer.
-    async fn within(&self, limit: Duration, work: impl FnOnce() + Send + 'static) {
-        let Some(runtime) = &self.runtime else { return work() };
-        let work = runtime.handle().spawn_blocking(work);
-        let limited = runtime.handle().spawn(async move { tokio::time::timeout(limit, work).await });
+    ///
+    /// Side by side, so that the collector of one signal cannot use up the time of the other.
+    async fn within(
+        &self,
+        limit: Duration,
+        logs: impl FnOnce() + Send + 'static,
+        spans: impl FnOnce() + Send + 'static,
+    ) {
+        let Some(runtime) = &self.runtime else {
+            logs();
+            return spans();
+        };
+        let (logs, spans) = (runtime.handle().spawn_blocking(logs), runtime.handle().spawn_blocking(spans));
+        let limited = runtime
+            .handle()
+            .spawn(async move { tokio::time::timeout(limit, async { (spans.await, logs.await) }).await });
         // An error means that the limit or the runtime's end came first; the counts say what that cost.
         let _ = limited.await;
     }
@@ -130,8 +146,9 @@ impl Drop for Pipeline {
         if let Some(runtime) = self.runtime.take() {
             let (spans, logs) = (self.spans.clone(), self.logs.clone());
             // A provider that was shut down before answers at once.
-            let _ = logs.map(|logs| logs.shutdown_with_timeout(DROP_LIMIT));
+            let logs = logs.map(|logs| std::thread::spawn(move || logs.shutdown_with_timeout(DROP_LIMIT)));
             let _ = spans.shutdown_with_timeout(DROP_LIMIT);
+            let _ = logs.map(std::thread::JoinHandle::join);
             // Dropping a runtime inside another one panics.
             runtime.shutdown_background();
         }
@@ -154,7 +171,10 @@ fn spans(
         .with_max_attributes_per_event(limit("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"))
         .with_max_attributes_per_link(limit("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"));
     if disabled {
-        return Ok(provider.with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff).build());
+        return Ok(provider
+            // The caller's decision is passed on: those behind this service may still record.
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff)))
+            .build());
     }
     let provider = provider.with_sampler(environment.sampler());
     Ok(match exporter(environment, "OTEL_TRACES_EXPORTER") {

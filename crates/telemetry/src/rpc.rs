@@ -3,6 +3,7 @@
 mod client;
 mod server;
 mod future;
+mod request_body;
 mod body;
 mod call;
 mod outcome;

@@ -14,7 +14,8 @@ use crate::deadline::Deadline;
 /// The service a call is served by, and the call's deadline.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
-    pub(crate) tracer: SdkTracer,
+    /// `None` outside any call.
+    pub(crate) tracer: Option<SdkTracer>,
     pub(crate) deadline: Option<Deadline>,
 }
 
@@ -25,6 +26,8 @@ pub type AttributeValue = opentelemetry::Value;
 ///
 /// Does nothing where there is no recorded span. Never pass a secret: spans leave the process.
 pub fn set_attribute(key: &'static str, value: impl Into<AttributeValue>) {
+    // The conversion is the caller's code and may enter a span, which a borrowed context does not allow.
+    let value = value.into();
     Context::map_current(|cx| {
         if cx.span().is_recording() {
             cx.span().set_attribute(KeyValue::new(key, value));
@@ -39,6 +42,7 @@ pub fn trace_id() -> Option<String> {
 }
 
 /// Spawns a task that belongs to the current call: its spans nest under the current span, its calls keep the deadline.
+/// An `#[instrument]` span that is current stays open until the task ends, as with `in_current_span`.
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -48,17 +52,16 @@ where
 }
 
 /// Spawns a task that outlives the current call: its spans nest under the current span, but the caller's deadline is
-/// replaced by one of its own, `limit` from now.
+/// replaced by one of its own, `limit` from now. An `#[instrument]` span that is current stays open until the task ends,
+/// and shows how long the work took that nobody waited for.
 pub fn spawn_detached<F>(limit: std::time::Duration, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let cx = Context::current();
-    let cx = match cx.get::<Scope>() {
-        Some(scope) => cx.with_value(Scope { tracer: scope.tracer.clone(), deadline: Some(Deadline::after(limit)) }),
-        None => cx,
-    };
+    let tracer = cx.get::<Scope>().and_then(|scope| scope.tracer.clone());
+    let cx = cx.with_value(Scope { tracer, deadline: Some(Deadline::after(limit)) });
     spawn_in(cx, future)
 }
 

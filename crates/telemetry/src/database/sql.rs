@@ -26,6 +26,8 @@ pub(super) fn without_values(text: &str) -> String {
         .map(|token| match token.kind {
             Kind::Literal => "?",
             Kind::Comment => "",
+            // SQLite takes what is no column's name for a string.
+            Kind::Quoted if token.text.starts_with('"') => "?",
             Kind::Space | Kind::Word | Kind::Quoted | Kind::Symbol => token.text,
         })
         .collect()

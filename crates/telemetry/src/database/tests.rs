@@ -183,7 +183,7 @@ async fn a_statement_that_is_given_up_is_cancelled_or_late() {
     {
         let mut bench = Bench::new().await;
         let tracer = bench.telemetry.tracer().clone();
-        bench.root = bench.root.with_value(Scope { tracer, deadline });
+        bench.root = bench.root.with_value(Scope { tracer: Some(tracer), deadline });
         let _all = (bench.pool.acquire().await.unwrap(), bench.pool.acquire().await.unwrap());
         // Polled once and dropped, waiting for a connection.
         assert!(futures_util::FutureExt::now_or_never(bench.insert(7)).is_none());

@@ -226,7 +226,7 @@ async fn a_request_that_is_dropped_after_the_deadline_of_its_call_timed_out() {
     let mut bench = Bench::new();
     let deadline = Some(crate::deadline::Deadline::after(Duration::ZERO));
     let tracer = bench.client.telemetry.tracer().clone();
-    bench.root = bench.root.with_value(scope::Scope { tracer, deadline });
+    bench.root = bench.root.with_value(scope::Scope { tracer: Some(tracer), deadline });
     let peer = Peer::start("", Then::Hang).await;
     tokio::select! {
         _ = bench.execute(&peer.address) => panic!("there is no answer"),

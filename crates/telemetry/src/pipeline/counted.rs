@@ -10,6 +10,8 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{LogBatch, LogExporter};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
+use crate::attributes::last_of_each;
+
 /// What became of the spans that ended: those of [`ended`](Self::ended) that are in neither of the other two are still
 /// queued, or, after a shutdown, lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +82,9 @@ impl SpanProcessor for Gate {
         self.inner.on_start(span, cx);
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         if span.span_context.is_sampled() {
+            last_of_each(&mut span.attributes);
             self.counts.ended.fetch_add(1, Ordering::Relaxed);
             self.inner.on_end(span);
         }

@@ -31,7 +31,7 @@ impl Otlp {
         }
         let endpoint_name = name("ENDPOINT");
         let endpoint = environment.get(&endpoint_name).unwrap_or("http://localhost:4317").to_owned();
-        if http::Uri::from_str(&endpoint).ok().and_then(|uri| uri.host().map(str::len)).is_none() {
+        if http::Uri::from_str(&endpoint).ok().is_none_or(|uri| uri.host().is_none() || uri.scheme().is_none()) {
             return Err(InitError::Endpoint(endpoint_name));
         }
         let timeout = match environment.number(&name("TIMEOUT"), 0, 10_000) {

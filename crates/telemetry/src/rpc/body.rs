@@ -104,6 +104,11 @@ impl Watch {
                 self.end_with(&Outcome::of_status(&status), status)
             }
             Ok(Poll::Pending) => Poll::Pending,
+            // A body that always has more never lets the timer speak.
+            Ok(Poll::Ready(Some(Ok(frame)))) if frame.is_data() && self.is_late() => {
+                let status = deadline_status();
+                self.end_with(&Outcome::of_status(&status), status)
+            }
             Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(Ok(self.see(frame)))),
             Ok(Poll::Ready(Some(Err(error)))) => {
                 let status = status_of(error.into());
@@ -119,6 +124,10 @@ impl Watch {
 
     fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
         self.expiry.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
+    }
+
+    fn is_late(&self) -> bool {
+        self.call.deadline().is_some_and(|deadline| deadline.has_passed())
     }
 
     /// Whether nothing of the inner body is wanted any more.

@@ -101,8 +101,9 @@ impl Call {
 
     /// What a call that nobody waits for any more ended with.
     fn abandoned(&self) -> Code {
+        let head_start = if self.side == Side::Server { HEAD_START } else { Duration::ZERO };
         match self.deadline {
-            Some(deadline) if deadline.remaining() <= HEAD_START => Code::DeadlineExceeded,
+            Some(deadline) if deadline.remaining() <= head_start => Code::DeadlineExceeded,
             _ => Code::Cancelled,
         }
     }
@@ -122,4 +123,21 @@ pub(crate) fn panic_status(cx: &Context) -> Status {
 
 pub(crate) fn deadline_status() -> Status {
     Status::deadline_exceeded("deadline exceeded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_server_takes_a_drop_just_before_the_deadline_for_the_callers_clock() {
+        let abandoned = |side, left| {
+            let deadline = Some(Deadline::after(Duration::from_millis(left)));
+            Call::quiet(side, Context::new(), deadline).abandoned()
+        };
+        assert_eq!(abandoned(Side::Server, 10), Code::DeadlineExceeded);
+        assert_eq!(abandoned(Side::Server, 1000), Code::Cancelled);
+        assert_eq!(abandoned(Side::Client, 10), Code::Cancelled);
+        assert_eq!(abandoned(Side::Client, 0), Code::DeadlineExceeded);
+    }
 }

@@ -19,6 +19,7 @@ use crate::rpc::call::Call;
 use crate::rpc::future::ResponseFuture;
 use crate::rpc::methods::is_quiet;
 use crate::rpc::outcome::{Side, status_of};
+use crate::rpc::request_body::RequestBody;
 use crate::semconv;
 
 /// Makes every call of a generated client one CLIENT span and sends its context and deadline along.
@@ -50,6 +51,11 @@ impl RpcClientLayer {
     /// The longest that a call may take, whatever its caller allows.
     pub fn max_deadline(self, limit: Duration) -> Self {
         Self { max_deadline: Some(limit), ..self }
+    }
+
+    /// Names the server where the endpoint cannot: the path of a Unix socket, say.
+    pub fn server_address(self, address: impl Into<String>) -> Self {
+        Self { address: vec![KeyValue::new(semconv::SERVER_ADDRESS, address.into())], ..self }
     }
 
     /// Wraps the endpoint's channel; [`Layer::layer`] without the trait in scope.
@@ -98,7 +104,9 @@ impl<S> Layer<S> for RpcClientLayer {
 
 impl<S, B, R> Service<Request<B>> for RpcClient<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<tonic::body::Body>, Response = Response<R>>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<tonic::codegen::StdError>,
     S::Error: Into<tonic::codegen::StdError>,
     R: Body<Data = Bytes>,
 {
@@ -112,6 +120,8 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future> {
         let call = self.layer.observe(&mut request);
+        // The transport polls the body on a task of its own.
+        let request = request.map(|body| tonic::body::Body::new(RequestBody::new(body, call.context().clone())));
         ResponseFuture::new(call, false, || self.inner.call(request))
     }
 }
@@ -126,7 +136,7 @@ fn name_of<B>(request: &Request<B>) -> String {
 
 /// `server.address` and `server.port`: the target as it was configured, never a resolved peer.
 fn address_of(target: &Uri) -> Vec<KeyValue> {
-    let host = target.host().map_or_else(|| target.to_string(), str::to_owned);
+    let host = target.host().map_or_else(|| target.to_string(), |host| host.trim_matches(['[', ']']).to_owned());
     let port = target.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
     [KeyValue::new(semconv::SERVER_ADDRESS, host)].into_iter().chain(port).collect()
 }

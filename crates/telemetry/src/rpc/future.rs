@@ -75,6 +75,11 @@ where
             }
         };
         Poll::Ready(match polled {
+            Ok(Poll::Ready(Ok(response))) if call.side() == Side::Client && is_foreign(&response) => {
+                let http = response.status();
+                let code = Outcome::of_missing_status(http).code;
+                refuse(call, Status::new(code, format!("the answer is not gRPC: HTTP status {http}")), false)
+            }
             Ok(Poll::Ready(Ok(response))) => Ok(watch(response, call, this.expiry.take(), *this.trace_headers)),
             Ok(Poll::Ready(Err(error))) => refuse(call, status_of(error.into()), *this.trace_headers),
             Err(payload) => {
@@ -100,6 +105,11 @@ fn run<T>(call: &Call, step: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send
         Side::Client => Ok(step()),
         Side::Server => catch_unwind(AssertUnwindSafe(step)),
     }
+}
+
+/// Whether an answer comes from something between the client and the server that speaks HTTP only.
+fn is_foreign<B>(response: &Response<B>) -> bool {
+    response.status() != http::StatusCode::OK && Outcome::of_headers(response.headers()).is_none()
 }
 
 fn panicked(call: &mut Call, payload: &(dyn Any + Send)) -> Status {

@@ -29,7 +29,8 @@ impl Methods {
         let mut known = self.known.as_deref().cloned().unwrap_or_default();
         for file in FileDescriptorSet::decode(descriptors)?.file {
             for service in &file.service {
-                let path = |method: &str| format!("{}.{}/{method}", file.package(), service.name());
+                let dot = if file.package().is_empty() { "" } else { "." };
+                let path = |method: &str| format!("{}{dot}{}/{method}", file.package(), service.name());
                 known.extend(service.method.iter().map(|method| path(method.name())));
             }
         }

@@ -126,7 +126,7 @@ impl RpcServerLayer {
             Method::Quiet => asked,
             _ => asked.or_else(|| Some(Deadline::after(self.default_deadline))),
         };
-        let tracer = self.telemetry.tracer().clone();
+        let tracer = Some(self.telemetry.tracer().clone());
         let scope = Context::new().with_value(Scope { tracer, deadline });
         let caller = self.telemetry.propagation().extract(request.headers(), &scope);
         let parent = match self.trust {
@@ -162,7 +162,7 @@ fn span_of<B>(method: &Method<'_>, request: &Request<B>) -> SpanBuilder {
         Method::Quiet => unreachable!("quiet calls make no span"),
     };
     if let Some(authority) = request.uri().authority() {
-        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, authority.host().to_owned()));
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, authority.host().trim_matches(['[', ']']).to_owned()));
         attributes.extend(authority.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }
     if let Some(peer) = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr) {

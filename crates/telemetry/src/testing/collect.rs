@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::attributes::last_of_each;
 use crate::environment::Environment;
 use crate::handle::Telemetry;
 use crate::init::propagators;
@@ -140,7 +141,8 @@ impl SpanProcessor for Collecting {
         self.seen.lock().open.insert(id, format!("{} {}", self.service, name.unwrap_or_default()));
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        last_of_each(&mut span.attributes);
         let is_sampled = span.span_context.is_sampled();
         let record = record(&self.service, span);
         let mut known = self.seen.lock();

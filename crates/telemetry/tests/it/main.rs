@@ -7,3 +7,4 @@ mod parenting;
 mod context;
 mod answers;
 mod export;
+mod corners;
