@@ -55,7 +55,8 @@ async fn the_messages_that_a_client_streams_are_made_in_its_call() {
     client.inner.ready().await.unwrap();
     let path = "/test.v1.Kinds/ClientStream".parse().unwrap();
     client.inner.client_streaming(request, path, ProstCodec::<String, String>::default()).await.unwrap();
-    assert_eq!(*seen.lock().unwrap(), Some(spans.traces().await[0].spans()[0].trace_id.clone()));
+    let trace = spans.traces().await.remove(0);
+    assert_eq!(*seen.lock().unwrap(), Some(trace.spans()[0].trace_id.clone()));
 }
 
 /// A proxy that answers for a server that is gone.
