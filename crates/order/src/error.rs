@@ -49,7 +49,7 @@ pub(crate) enum Failure {
     KeyInUse { retry_after: Duration },
     #[error("{reason}")]
     Declined { order: OrderId, reason: DeclineReason, replayed: bool },
-    #[error("the payment service is not available")]
+    #[error("the payment cannot be completed now")]
     PaymentUnavailable { retry_after: Duration, source: Status },
     #[error("the payment service refused the charge")]
     PaymentRefused(#[source] Status),

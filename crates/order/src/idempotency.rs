@@ -36,14 +36,15 @@ pub(crate) struct Turn {
 
 /// A text that is no key.
 #[derive(Debug, thiserror::Error)]
-#[error("must be 1 to 255 characters")]
+#[error("must be 1 to 255 characters, none of them a control character")]
 pub(crate) struct NotAKey;
 
 // === impl IdempotencyKey ===
 
 impl IdempotencyKey {
     pub(crate) fn parse(text: String) -> Result<Self, NotAKey> {
-        if (1..=255).contains(&text.chars().count()) { Ok(Self(text)) } else { Err(NotAKey) }
+        let plain = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if plain { Ok(Self(text)) } else { Err(NotAKey) }
     }
 
     pub(crate) fn as_str(&self) -> &str {

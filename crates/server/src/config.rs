@@ -31,7 +31,7 @@ pub struct Config {
     pub max_connections: u32,
 
     /// How long a new connection may take to send HTTP/2's preface.
-    #[arg(long, env = "PREFACE_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, env = "PREFACE_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = some_time)]
     pub preface_timeout: Duration,
 
     /// Calls in flight at a time, over all connections; one more is answered RESOURCE_EXHAUSTED at once.
@@ -40,7 +40,7 @@ pub struct Config {
     pub max_concurrent_calls: u32,
 
     /// The deadline of a call that brings none.
-    #[arg(long, env = "DEFAULT_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, env = "DEFAULT_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = some_time)]
     pub default_deadline: Duration,
 
     /// How long calls in flight may take to finish once the service is told to stop; what is left then is cut.
@@ -48,7 +48,7 @@ pub struct Config {
     pub drain: Duration,
 
     /// The pause between two rounds of the readiness checks.
-    #[arg(long, env = "CHECK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, env = "CHECK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = some_time)]
     pub check_interval: Duration,
 
     /// Shows the service's contracts to anyone who asks by gRPC reflection.
@@ -70,6 +70,15 @@ impl Default for Config {
             check_interval: Duration::from_secs(1),
             reflection: false,
         }
+    }
+}
+
+/// A duration that is not zero.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than 0s".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -106,5 +115,6 @@ mod tests {
     fn limits_of_zero_are_refused() {
         assert!(service::Config::try_parse_from(["service", "--max-connections", "0"]).is_err());
         assert!(service::Config::try_parse_from(["service", "--max-concurrent-calls", "0"]).is_err());
+        assert!(service::Config::try_parse_from(["service", "--default-deadline", "0s"]).is_err());
     }
 }

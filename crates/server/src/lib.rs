@@ -9,7 +9,8 @@
 //!    from the two layers below.
 //! 4. **The guard** refuses what is not a gRPC call.
 //! 5. **Load shedding** answers at once when too many calls are in flight.
-//! 6. **The routes**: the service's own, `grpc.health.v1`, and reflection when it is switched on.
+//! 6. **A request that cannot be read** is the caller's mistake, and answered so.
+//! 7. **The routes**: the service's own, `grpc.health.v1`, and reflection when it is switched on.
 //!
 //! Beside it stands the admin port: `/livez`, `/readyz`, and `/`, which says what is there.
 //!
@@ -27,6 +28,7 @@ mod connection;
 mod transport;
 mod guard;
 mod shed;
+mod unreadable;
 mod check;
 mod readiness;
 mod health;
@@ -46,6 +48,7 @@ use telemetry::{RpcServerLayer, Telemetry, TrustTrace};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
+use tower::util::MapResponseLayer;
 use tracing::{info, warn};
 
 use crate::accept::Acceptor;
@@ -146,6 +149,7 @@ pub async fn serve(
         // Before a call counts: what is no call takes no place.
         .layer(GuardLayer)
         .layer(calls.clone())
+        .layer(MapResponseLayer::new(unreadable::corrected))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
             Acceptor::new(listeners.rpc, config.max_connections, patience(config), stop.clone()).into_stream(),

@@ -72,6 +72,6 @@ async fn a_request_of_more_than_64_kib_is_refused() {
     let stage = Stage::before(upstream.address, |_| {}).await;
     let request = pb::GetOrderRequest { order_id: "x".repeat(64 * 1024) };
     let status = stage.client.clone().get_order(request).await.unwrap_err();
-    assert_eq!(status.code(), tonic::Code::OutOfRange);
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     assert!(upstream.asked().is_empty());
 }

@@ -7,7 +7,7 @@ use email_address::{EmailAddress, Options};
 /// One e-mail address of at most 254 characters.
 pub(crate) struct Email(String);
 
-/// What stands for the card to charge: 1 to 255 characters.
+/// What stands for the card to charge: 1 to 255 characters, none of them a control character.
 pub(crate) struct PaymentToken(String);
 
 /// Why a text was refused. Never holds the text.
@@ -17,6 +17,8 @@ pub(crate) enum Refused {
     Missing,
     #[error("must be at most {0} characters long")]
     TooLong(usize),
+    #[error("must hold no control character")]
+    Control,
     #[error("must be an e-mail address")]
     NoEmail,
 }
@@ -44,7 +46,8 @@ impl Email {
 
 impl PaymentToken {
     pub(crate) fn parse(text: String) -> Result<Self, Refused> {
-        bounded(text, 255).map(Self)
+        let text = bounded(text, 255)?;
+        if text.chars().any(char::is_control) { Err(Refused::Control) } else { Ok(Self(text)) }
     }
 
     /// The token, for the store and the payment service only.

@@ -26,7 +26,7 @@ async fn an_answer_that_tells_nothing_of_the_money_leaves_the_order_pending() {
 #[tokio::test]
 async fn a_payment_service_that_is_too_busy_is_unavailable() {
     let status = place(|charge| charge.fails(Status::resource_exhausted("secret"))).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment service is not available"));
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment cannot be completed now"));
     assert!(status.get_details_retry_info().is_some());
 }
 
@@ -67,7 +67,7 @@ async fn a_payment_service_that_is_not_there_is_unavailable() {
     let request = order("tok_visa");
     for _ in 0..2 {
         let status = stage.place(&request).await.unwrap_err();
-        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment service is not available"));
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment cannot be completed now"));
         assert!(status.get_details_retry_info().is_some());
     }
 }

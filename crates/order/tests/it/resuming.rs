@@ -66,7 +66,7 @@ async fn an_unavailable_payment_service_leaves_an_order_to_resume() {
     };
     let (answer, key) = place(&stage, &mut payment, &request, unavailable).await;
     let status = answer.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment service is not available"));
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment cannot be completed now"));
     assert_eq!(status.get_details_retry_info().unwrap().retry_delay.unwrap().as_secs(), 3);
 
     let (answer, same_key) = place(&stage, &mut payment, &request, |charge| charge.is(PaymentState::Captured)).await;

@@ -29,6 +29,7 @@ async fn every_violation_names_its_field() {
     let cases: &[(&[&str], Change)] = &[
         (&["idempotency_key"], |order| order.idempotency_key.clear()),
         (&["idempotency_key"], |order| order.idempotency_key = "k".repeat(256)),
+        (&["idempotency_key"], |order| order.idempotency_key = "a\nkey".to_owned()),
         (&["items"], |order| order.items.clear()),
         (&["items"], |order| order.items = vec![item("tea", 1); 101]),
         (&["items[0].sku"], |order| order.items[0].sku.clear()),
@@ -46,6 +47,7 @@ async fn every_violation_names_its_field() {
         (&["customer.email"], |order| order.customer = customer(&format!("ada@{}.com", "a".repeat(254)))),
         (&["payment_token"], |order| order.payment_token.clear()),
         (&["payment_token"], |order| order.payment_token = "t".repeat(256)),
+        (&["payment_token"], |order| order.payment_token = "tok\nvisa".to_owned()),
         (&["items[0].quantity", "items[1].sku"], |order| order.items = vec![item("tea", 0), item("tea", 1)]),
     ];
     for (named, change) in cases {
@@ -137,5 +139,5 @@ async fn a_request_of_more_than_64_kib_declines() {
     let (stage, _payment) = Stage::with_fake().await;
     let mut request = order("tok_visa");
     request.payment_token = "t".repeat(64 * 1024);
-    assert_eq!(stage.place(&request).await.unwrap_err().code(), Code::OutOfRange);
+    assert_eq!(stage.place(&request).await.unwrap_err().code(), Code::ResourceExhausted);
 }

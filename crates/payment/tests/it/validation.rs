@@ -63,7 +63,7 @@ async fn refunds_and_lookups_name_their_fields() {
 async fn a_message_that_is_too_large_is_refused() {
     let stage = Stage::set().await;
     let request = pb::ChargeRequest { order_id: "x".repeat(64 * 1024), ..charge("tok_visa") };
-    assert_eq!(stage.charge(&request).await.unwrap_err().code(), Code::OutOfRange);
+    assert_eq!(stage.charge(&request).await.unwrap_err().code(), Code::ResourceExhausted);
 }
 
 #[track_caller]

@@ -12,3 +12,4 @@ mod health;
 mod reflection;
 mod admin;
 mod drain;
+mod unreadable;
