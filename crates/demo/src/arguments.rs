@@ -47,7 +47,7 @@ pub(crate) struct Setup {
     pub(crate) fresh: bool,
 
     /// Sends the traces to this OTLP/gRPC receiver instead of the demo's own collector; no waterfall then.
-    #[arg(long, global = true, value_name = "URL", env = "DEMO_OTLP", value_parser = url)]
+    #[arg(long, global = true, value_name = "URL", env = "DEMO_OTLP", value_parser = plain_url)]
     pub(crate) otlp: Option<String>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct ViewArguments {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GatewayArguments {
     /// The gateway.
-    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY", default_value = GATEWAY, value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY", default_value = GATEWAY, value_parser = plain_url)]
     pub(crate) gateway: String,
 }
 
@@ -139,10 +139,10 @@ pub(crate) struct ServicesArguments {
     #[command(flatten)]
     pub(crate) gateway: GatewayArguments,
     /// The order service.
-    #[arg(long, value_name = "URL", env = "DEMO_ORDER", default_value = ORDER, value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_ORDER", default_value = ORDER, value_parser = plain_url)]
     pub(crate) order: String,
     /// The payment service.
-    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT", default_value = PAYMENT, value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT", default_value = PAYMENT, value_parser = plain_url)]
     pub(crate) payment: String,
     #[command(flatten)]
     pub(crate) view: ViewArguments,
@@ -161,14 +161,25 @@ pub(crate) struct ServeArguments {
     pub(crate) settings: Vec<String>,
 }
 
-/// An address without its last slash; `http://` may be left out.
+/// An address without its last slash; of one with a port `http://` may be left out.
 fn url(text: &str) -> Result<String, String> {
-    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let parsed: http::Uri = full.parse().map_err(|error| format!("{error}"))?;
-    match (parsed.scheme_str(), parsed.host()) {
-        (Some("http" | "https"), Some(_)) => Ok(full.trim_end_matches('/').to_owned()),
-        _ => Err("expected http://HOST:PORT".to_owned()),
-    }
+    let expected = || "expected http://HOST:PORT".to_owned();
+    let bare = !text.contains("://");
+    let full = if bare { format!("http://{text}") } else { text.to_owned() };
+    let parsed: http::Uri = full.parse().map_err(|error| format!("{error}, {}", expected()))?;
+    let (Some("http" | "https"), Some(authority)) = (parsed.scheme_str(), parsed.authority()) else {
+        return Err(expected());
+    };
+    // What follows the host must be a port, and a bare word is a host only with one.
+    let port = authority.port_u16().is_some() || !bare && authority.as_str() == authority.host();
+    let valid = port && !authority.host().is_empty();
+    if valid { Ok(full.trim_end_matches('/').to_owned()) } else { Err(expected()) }
+}
+
+/// The address of something that is spoken to without TLS.
+fn plain_url(text: &str) -> Result<String, String> {
+    let url = url(text)?;
+    if url.starts_with("http://") { Ok(url) } else { Err("expected http://HOST:PORT, without TLS".to_owned()) }
 }
 
 fn trace_id(text: &str) -> Result<String, String> {
@@ -201,7 +212,18 @@ mod tests {
     fn an_address_may_leave_out_its_scheme() {
         assert_eq!(url("127.0.0.1:50050").unwrap(), "http://127.0.0.1:50050");
         assert_eq!(url("http://jaeger:16686/").unwrap(), "http://jaeger:16686");
-        assert!(url("ftp://x").is_err() && url("http://").is_err() && url("a b").is_err());
+        assert_eq!(url("https://jaeger").unwrap(), "https://jaeger");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["nonsense", "ftp://x", "http://", "http://:80", "a b", "127.0.0.1:99999", "http://x:port", ""] {
+            assert!(url(text).is_err(), "{text}");
+        }
+        assert!(plain_url("https://127.0.0.1:4317").is_err());
+        for flag in ["up --otlp nonsense", "up --otlp https://x", "order --gateway nonsense"] {
+            assert!(Arguments::try_parse_from(format!("demo {flag}").split(' ')).is_err(), "{flag}");
+        }
     }
 
     #[test]

@@ -10,10 +10,11 @@ use std::{env, io};
 use anyhow::{Context, anyhow};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{self, ChildStdin, ChildStdout, Command};
-use tokio::time::{sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::member::Member;
-use crate::serve::Listening;
+use crate::serve::{DRAINED, Listening};
 
 /// How long a child may take to hold its ports, and then to be ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -21,8 +22,8 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How often a child is asked whether it is ready.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long a child may take to stop: the services' drain of 8 s, the last flush of 3 s, and some air.
-const STOP_LIMIT: Duration = Duration::from_secs(15);
+/// How long a child's calls may take to end: the services' drain of 8 s, a second for what is cut, and some air.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many lines of a dead child's log are shown.
 const LAST_LINES: usize = 8;
@@ -36,6 +37,8 @@ pub(crate) struct Child {
     process: process::Child,
     /// The pipe whose end stops the child; the kernel closes it too if this process is killed.
     stdin: Option<ChildStdin>,
+    /// Resolves when the child's calls have ended; closed when all of it has.
+    drained: Option<oneshot::Receiver<()>>,
     log: PathBuf,
     running: bool,
 }
@@ -77,7 +80,8 @@ impl Start<'_> {
         let mut process = command.spawn().with_context(|| format!("failed to start {member}"))?;
         let stdin = process.stdin.take();
         let stdout = process.stdout.take().context("a child without stdout")?;
-        let mut child = Child { member, addresses: Vec::new(), process, stdin, log: path, running: true };
+        let mut child =
+            Child { member, addresses: Vec::new(), process, stdin, drained: None, log: path, running: true };
         child.listening(BufReader::new(stdout).lines(), log).await?;
         Ok(child)
     }
@@ -121,22 +125,32 @@ impl Child {
         self.failure(&format!("{} ended: {}", self.member, describe(status)))
     }
 
-    /// Closes the pipe and waits for the child to finish; kills it when that takes too long.
+    /// Closes the pipe and waits until the child's calls have ended, for a limited time. Its last spans may still be
+    /// leaving then; [`Child::stop`] waits for them.
+    pub(crate) async fn drain(&mut self) {
+        self.stdin = None;
+        if let Some(drained) = self.drained.take() {
+            // What it does not do in time is told when it is stopped.
+            let _ = timeout(DRAIN_LIMIT, drained).await;
+        }
+    }
+
+    /// Closes the pipe and waits for the child to finish; kills it when it has not by `deadline`.
     ///
     /// # Errors
     /// When it had to be killed or did not end well, with the last lines of its log.
-    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self, deadline: Instant) -> anyhow::Result<()> {
         self.stdin = None;
         if !self.running {
             return Ok(());
         }
-        let ended = timeout(STOP_LIMIT, self.process.wait()).await;
+        let ended = timeout_at(deadline, self.process.wait()).await;
         let failure = match ended {
             Ok(Ok(status)) if status.success() => None,
             Ok(status) => Some(format!("{} did not stop well: {}", self.member, describe(status))),
             Err(_) => {
                 self.kill().await;
-                Some(format!("{} did not stop in {STOP_LIMIT:?} and was killed", self.member))
+                Some(format!("{} did not stop in time and was killed", self.member))
             }
         };
         self.running = false;
@@ -150,7 +164,8 @@ impl Child {
         self.running = false;
     }
 
-    /// Reads where the child listens; whatever it writes to stdout later goes to its log.
+    /// Reads where the child listens, and from then on when its calls have ended; all else it writes to stdout goes to its
+    /// log.
     async fn listening(&mut self, mut lines: Lines<BufReader<ChildStdout>>, log: File) -> anyhow::Result<()> {
         let line = timeout(START_LIMIT, lines.next_line()).await;
         match line {
@@ -158,7 +173,9 @@ impl Child {
                 let listening: Listening =
                     serde_json::from_str(&line).with_context(|| format!("{} said {line:?}", self.member))?;
                 self.addresses = listening.addresses;
-                drop(telemetry::spawn(copy(lines, log)));
+                let (sender, drained) = oneshot::channel();
+                self.drained = Some(drained);
+                drop(telemetry::spawn(copy(lines, log, sender)));
                 Ok(())
             }
             Ok(_) => {
@@ -182,9 +199,14 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
 }
 
-async fn copy(mut lines: Lines<BufReader<ChildStdout>>, log: File) {
+async fn copy(mut lines: Lines<BufReader<ChildStdout>>, log: File, drained: oneshot::Sender<()>) {
     let mut log = tokio::fs::File::from_std(log);
+    let mut drained = Some(drained);
     while let Ok(Some(line)) = lines.next_line().await {
+        if line == DRAINED {
+            drop(drained.take());
+            continue;
+        }
         // A full disk must not keep the child from writing on.
         let _ = log.write_all(format!("{line}\n").as_bytes()).await;
     }

@@ -10,6 +10,8 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::member::Member;
+
 /// How many demos may stand beside each other before something must be wrong.
 const MOST_FOLDERS: usize = 100;
 
@@ -17,8 +19,8 @@ const MOST_FOLDERS: usize = 100;
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(15);
 const LEFTOVER_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The suffixes of what SQLite keeps of a database.
-const DATABASE_FILES: [&str; 3] = [".db", ".db-wal", ".db-shm"];
+/// What SQLite adds to a database's name for the files beside it.
+const BESIDE_DATABASE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// A data folder, locked until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -72,14 +74,23 @@ impl Data {
         self.beside_default
     }
 
-    /// Removes the databases of earlier runs.
+    /// Where `member` keeps its database.
+    pub(crate) fn database(&self, member: Member) -> PathBuf {
+        self.path.join(format!("{member}.db"))
+    }
+
+    /// Removes the members' databases; the folder may be somebody's own, with other databases in it.
     pub(crate) fn empty(&self) -> anyhow::Result<()> {
-        let entries = fs::read_dir(&self.path).with_context(|| format!("failed to read {}", self.path.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if DATABASE_FILES.iter().any(|suffix| name.ends_with(suffix)) {
-                fs::remove_file(&path).with_context(|| format!("failed to remove {}", path.display()))?;
+        for member in Member::KEEPING {
+            for suffix in BESIDE_DATABASE {
+                let mut path = self.database(member).into_os_string();
+                path.push(suffix);
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(error).with_context(|| format!("failed to remove {}", path.display()));
+                    }
+                    _ => {}
+                }
             }
         }
         Ok(())
@@ -189,15 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn emptying_removes_databases_and_nothing_else() {
+    fn emptying_removes_the_members_databases_and_nothing_else() {
         let data = Data::temporary().unwrap();
-        for name in ["order.db", "order.db-wal", "bank.db-shm", "notes.txt"] {
+        for name in ["order.db", "order.db-wal", "bank.db-shm", "notes.db", "border.db", "gateway.db"] {
             fs::write(data.path().join(name), "x").unwrap();
         }
         data.empty().unwrap();
         let mut left: Vec<_> = fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["lock", "notes.txt"]);
+        assert_eq!(left, ["border.db", "gateway.db", "lock", "notes.db"]);
     }
 
     #[test]

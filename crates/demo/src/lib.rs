@@ -26,6 +26,7 @@ mod serve;
 mod signals;
 
 mod shop;
+mod connection;
 mod view;
 mod otlp;
 mod trace;
@@ -71,13 +72,16 @@ async fn command(arguments: Arguments, environment: Environment) -> anyhow::Resu
     }
 }
 
-/// `demo trace`: one trace as it is now.
+/// `demo trace`: one trace, once it has stopped growing.
 async fn trace(id: &str, json: bool, view: &str) -> anyhow::Result<ExitCode> {
-    let Some(recorded) = View::new(view)?.trace(id).await? else { bail!("{view} has no trace {id}") };
+    let Some(recorded) = View::new(view)?.grown(id).await? else { bail!("{view} has no trace {id}") };
     if json {
         screen::print(to_string_pretty(&recorded.document)?)?;
     } else {
         screen::print(render(&recorded.trace, screen::width(), screen::style()).trim_end())?;
+    }
+    if !recorded.settled {
+        screen::complain("demo: more of this trace is arriving; ask again for the rest");
     }
     Ok(ExitCode::SUCCESS)
 }

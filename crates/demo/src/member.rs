@@ -23,6 +23,9 @@ impl Member {
     /// All of them, each after those it calls: the order to start in, and backwards the order to stop in.
     pub(crate) const ALL: [Self; 5] = [Self::Collector, Self::Bank, Self::Payment, Self::Order, Self::Gateway];
 
+    /// Those that keep a database.
+    pub(crate) const KEEPING: [Self; 3] = [Self::Bank, Self::Payment, Self::Order];
+
     /// Its name, as a service and as a command.
     pub(crate) fn name(self) -> &'static str {
         match self {

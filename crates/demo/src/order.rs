@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::arguments::OrderArguments;
 use crate::columns::printable;
+use crate::connection::causes;
 use crate::screen;
 use crate::shop::{NewOrder, Placed};
 use crate::view::View;
@@ -96,6 +97,8 @@ fn success(order: &Order, took: &str) -> Vec<String> {
 fn failure(status: &Status, took: &str) -> Vec<String> {
     let mut lines = vec![format!("PlaceOrder  {}  {took}", code_name(status.code()))];
     lines.push(format!("message   {}", printable(status.message())));
+    let cause = causes(status).last();
+    lines.extend(cause.map(|cause| format!("cause     {}; is a gateway there?", printable(&cause.to_string()))));
     let fields = status.get_details_bad_request().map(|details| details.field_violations).unwrap_or_default();
     lines.extend(fields.iter().map(|v| printable(&format!("field     {}: {}", v.field, v.description))));
     if let Some(info) = status.get_details_error_info() {

@@ -28,6 +28,9 @@ pub(crate) struct Listening {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
+/// What a traced child says on stdout once its calls have ended, before its last spans leave: those it calls may stop now.
+pub(crate) const DRAINED: &str = "drained";
+
 /// Runs one process of the demo.
 pub(crate) async fn serve(arguments: ServeArguments, environment: Environment) -> anyhow::Result<()> {
     let stop = stop()?;
@@ -76,6 +79,8 @@ where
     let service = Service::new(member.name(), env!("CARGO_PKG_VERSION")).namespace("shop");
     let telemetry = telemetry::init(service, environment).context("failed to set up telemetry")?;
     let served = serve(telemetry.clone()).await;
+    // Without a parent there is nobody to tell.
+    let _ = screen::print(DRAINED);
     let report = telemetry.shutdown(FLUSH).await;
     if report.unsent() > 0 {
         warn!(spans = report.unsent(), "telemetry was lost");

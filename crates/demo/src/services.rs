@@ -10,9 +10,10 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::arguments::ServicesArguments;
 use crate::columns::{fit, printable};
+use crate::connection::{Connection, Foreign, is_unreachable};
 use crate::order::code_name;
 use crate::screen;
-use crate::shop::{connection, is_unreachable, nothing_answers};
+use crate::shop::nothing_answers;
 use crate::view::View;
 
 /// How long a service may take to say how it is.
@@ -50,14 +51,17 @@ const SERVING: &str = "SERVING";
 
 /// What a service says of itself by `grpc.health.v1`; `None` when nothing answers.
 async fn health(address: &str) -> Option<String> {
-    let mut client = HealthClient::with_origin(connection(), address.parse().ok()?);
+    let mut client = HealthClient::with_origin(Connection::new(), address.parse().ok()?);
     match timeout(PATIENCE, client.check(HealthCheckRequest::default())).await {
         Ok(Ok(answer)) => Some(match answer.into_inner().status() {
             ServingStatus::Serving => SERVING.to_owned(),
             other => other.as_str_name().to_owned(),
         }),
         Ok(Err(status)) if is_unreachable(&status) => None,
-        Ok(Err(status)) => Some(code_name(status.code())),
+        Ok(Err(status)) => {
+            let foreign = Foreign::of(&status).map(|foreign| format!("not a gRPC server: it answered {foreign}"));
+            Some(foreign.unwrap_or_else(|| code_name(status.code())))
+        }
         Err(_) => Some(format!("no answer in {PATIENCE:?}")),
     }
 }

@@ -1,13 +1,8 @@
 //! The gateway, asked as any caller would ask it.
 
-use std::error::Error;
-use std::iter;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::TokioExecutor;
 use proto::gateway::v1 as pb;
 use proto::gateway::v1::shop_service_client::ShopServiceClient;
 use proto::types::v1::{Customer, Item, Order};
@@ -15,9 +10,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-/// A plain HTTP/2 connection in place of tonic's own channel. That one gives up at the very moment of the deadline, so
-/// the gateway's answer to a call that timed out, and the trace id with it, would always come too late.
-pub(crate) type Connection = Client<HttpConnector, tonic::body::Body>;
+use crate::connection::{Connection, Foreign, is_unreachable};
 
 /// How much longer than the deadline the answer is waited for.
 const GRACE: Duration = Duration::from_secs(1);
@@ -69,11 +62,11 @@ impl NewOrder {
     /// Places the order at the gateway.
     ///
     /// # Errors
-    /// When nothing answers there, or the request cannot be written. A status is not an error here but an outcome.
+    /// When nothing answers there or what answers speaks no gRPC, or the request cannot be written. A status is not an error here but an outcome.
     pub(crate) async fn place(self, gateway: &str) -> anyhow::Result<Placed> {
         let patience = self.deadline.map(|deadline| deadline.saturating_add(GRACE));
         let request = self.into_request()?;
-        let mut client = ShopServiceClient::with_origin(connection(), gateway.parse()?);
+        let mut client = ShopServiceClient::with_origin(Connection::new(), gateway.parse()?);
 
         let started = Instant::now();
         let call = client.place_order(request);
@@ -85,7 +78,10 @@ impl NewOrder {
         match answer {
             None => Ok(Placed { outcome: None, took, trace_id: None, replayed: false }),
             Some(Err(status)) if is_unreachable(&status) => bail!(nothing_answers(gateway)),
-            Some(Err(status)) => Ok(Placed::new(status.metadata().clone(), took, Err(status))),
+            Some(Err(status)) => match Foreign::of(&status) {
+                Some(foreign) => bail!("{gateway}: that is not a gateway: it answered {foreign}"),
+                None => Ok(Placed::new(status.metadata().clone(), took, Err(status))),
+            },
             Some(Ok(response)) => {
                 let (metadata, body, _) = response.into_parts();
                 let order = body.order.context("the gateway's answer holds no order")?;
@@ -129,20 +125,6 @@ impl Placed {
     pub(crate) fn succeeded(&self) -> bool {
         matches!(self.outcome, Some(Ok(_)))
     }
-}
-
-pub(crate) fn connection() -> Connection {
-    let mut connector = HttpConnector::new();
-    // A request's head and body are two writes: with Nagle's algorithm the second waits 40 ms for the first one's echo.
-    connector.set_nodelay(true);
-    Client::builder(TokioExecutor::new()).http2_only(true).build(connector)
-}
-
-/// Whether a call failed because nobody listens.
-pub(crate) fn is_unreachable(status: &Status) -> bool {
-    let causes = iter::successors(status.source(), |cause| (*cause).source());
-    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<legacy::Error>());
-    causes.any(legacy::Error::is_connect)
 }
 
 /// What to tell someone whose demo is not running, or elsewhere.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::{env, time::Duration};
 
 use anyhow::Context;
-use futures_util::future::select_all;
+use futures_util::future::{join_all, select_all};
+use tokio::time::{Instant, timeout_at};
 
 use crate::child::{Child, Start};
 use crate::data::Data;
@@ -15,6 +16,15 @@ use crate::screen;
 
 /// How long a service gathers spans and logs before it sends them: the SDK's 5 s would make everyone think it is broken.
 const EXPORT_DELAY: Duration = Duration::from_millis(200);
+
+/// How long the calls of all services may take to end, one service after the other.
+const DRAIN_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long all services may take then: the last flush of 3 s, side by side, and some air.
+const FLUSH_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long the collector may take. It keeps nothing, so all it needs is its own 3 s for requests, and some air.
+const COLLECTOR_LIMIT: Duration = Duration::from_secs(4);
 
 /// The running processes, in the order they were started.
 #[derive(Debug)]
@@ -38,7 +48,7 @@ impl Plan<'_> {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
         let http = http.context("failed to set up an HTTP client")?;
         let mut system = System { children: Vec::new() };
-        let hidden = self.hidden();
+        let hidden = hidden(env::vars_os().filter_map(|(name, _)| name.into_string().ok()), self.otlp.is_none());
         for member in Member::ALL {
             if member == Member::Collector && self.otlp.is_some() {
                 continue;
@@ -60,7 +70,7 @@ impl Plan<'_> {
 
     /// The flags of one member.
     fn settings(&self, member: Member, system: &System) -> Vec<String> {
-        let database = || ["--database-url".to_owned(), sqlite(&self.data.path().join(format!("{member}.db")))];
+        let database = || ["--database-url".to_owned(), sqlite(&self.data.database(member))];
         let upstream = |flag: &str, member| [flag.to_owned(), system.url(member)];
         let server = || ["--reflection".to_owned()];
         let trust = ["--trust-trace", "all"].map(str::to_owned);
@@ -87,13 +97,15 @@ impl Plan<'_> {
             ],
         }
     }
+}
 
-    /// The shell's own `OTEL_*` settings, which are meant for a collector elsewhere: with the demo's own they would send
-    /// the spans past it.
-    fn hidden(&self) -> Vec<String> {
-        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        names.filter(|name| self.otlp.is_none() && name.starts_with("OTEL_")).collect()
-    }
+/// Which of the shell's variables no child sees: the members' own, such as `ORDER_PAYMENT`, because the demo chooses for
+/// them; and beside the demo's own collector `OTEL_*` too, which is meant for one elsewhere and would send the spans past
+/// it. What holds for every service, such as `RUST_LOG` or `DRAIN`, reaches them.
+fn hidden(names: impl Iterator<Item = String>, own_collector: bool) -> Vec<String> {
+    let members = Member::ALL.map(|member| format!("{}_", member.name().to_uppercase()));
+    let of_member = |name: &str| members.iter().any(|prefix| name.starts_with(prefix));
+    names.filter(|name| of_member(name) || own_collector && name.starts_with("OTEL_")).collect()
 }
 
 /// Where a child says whether it is ready: on its last port, which is admin's, or the collector's for queries.
@@ -142,17 +154,19 @@ impl System {
         select_all(self.children.iter_mut().map(|child| Box::pin(child.ended()))).await.0
     }
 
-    /// Stops every process, callers before those they call, so that nothing in flight is lost and the last spans have
-    /// somewhere to go. Returns whether all of them stopped well; what did not is told on stderr.
+    /// Stops every process: the calls of each service end before those it calls stop, then the last spans leave, and the
+    /// collector that receives them is the last one. Returns whether all of them stopped well; what did not is told on
+    /// stderr.
     pub(crate) async fn stop(&mut self) -> bool {
-        let mut well = true;
-        for child in self.children.iter_mut().rev() {
-            if let Err(error) = child.stop().await {
-                screen::complain(format!("demo: {error:#}"));
-                well = false;
-            }
+        let (collector, mut services): (Vec<_>, Vec<_>) =
+            self.children.iter_mut().partition(|child| child.member == Member::Collector);
+        let drained = Instant::now() + DRAIN_LIMIT;
+        for service in services.iter_mut().rev() {
+            // What it does not do in time is told when it is stopped.
+            let _ = timeout_at(drained, service.drain()).await;
         }
-        well
+        let services = stop(services, FLUSH_LIMIT).await;
+        stop(collector, COLLECTOR_LIMIT).await && services
     }
 
     /// Ends every process at once.
@@ -163,9 +177,28 @@ impl System {
     }
 }
 
+/// Stops `children` side by side. Returns whether all of them stopped well.
+async fn stop(children: Vec<&mut Child>, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    let stopped = join_all(children.into_iter().map(|child| child.stop(deadline))).await;
+    let failures: Vec<_> = stopped.into_iter().filter_map(Result::err).collect();
+    for failure in &failures {
+        screen::complain(format!("demo: {failure:#}"));
+    }
+    failures.is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn children_see_the_general_variables_and_no_members_own() {
+        let names = ["GATEWAY_LISTEN", "BANK_SLOW", "COLLECTOR_GRPC", "OTEL_SERVICE_NAME", "DRAIN", "DEMO_ORDER"];
+        let hidden = |own_collector| hidden(names.map(str::to_owned).into_iter(), own_collector);
+        assert_eq!(hidden(true), ["GATEWAY_LISTEN", "BANK_SLOW", "COLLECTOR_GRPC", "OTEL_SERVICE_NAME"]);
+        assert_eq!(hidden(false), ["GATEWAY_LISTEN", "BANK_SLOW", "COLLECTOR_GRPC"]);
+    }
 
     #[test]
     fn a_database_path_survives_as_a_url() {

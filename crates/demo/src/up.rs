@@ -3,6 +3,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::arguments::Setup;
 use crate::data::Data;
 use crate::order::describe;
@@ -19,6 +23,9 @@ mod welcome;
 /// How long the first waterfall is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a receiver elsewhere may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
 /// Starts the shop, shows its first order, stays until Ctrl-C or SIGTERM, and stops it in order.
 pub(crate) async fn up(setup: Setup) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
@@ -31,7 +38,7 @@ pub(crate) async fn up(setup: Setup) -> anyhow::Result<ExitCode> {
 
     let started = Instant::now();
     let mut system = tokio::select! {
-        system = plan.start() => system?,
+        (system, ()) = join(plan.start(), warn_of_silence(plan.otlp)) => system?,
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
     let shown = tokio::select! {
@@ -45,6 +52,16 @@ pub(crate) async fn up(setup: Setup) -> anyhow::Result<ExitCode> {
     let well = stop(&mut system, &mut signals).await;
     stayed?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says so when nothing listens where the traces go: no service minds, so nobody else would.
+async fn warn_of_silence(otlp: Option<&str>) {
+    let Some(otlp) = otlp else { return };
+    let Ok(url) = otlp.parse::<http::Uri>() else { return };
+    let address = format!("{}:{}", url.host().unwrap_or_default(), url.port_u16().unwrap_or(80));
+    if !matches!(timeout(CONNECT_LIMIT, TcpStream::connect(address)).await, Ok(Ok(_))) {
+        screen::complain(format!("demo: nothing listens at {otlp}: orders work, their traces are lost until it does"));
+    }
 }
 
 /// Prints where everything is, the first order with its waterfall, and what to try next.

@@ -14,8 +14,11 @@ use crate::trace::{Kind, Trace};
 /// How often a trace that is still arriving is asked for.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long a whole trace must stay as it is to count as settled: each service exports every 200 ms.
+/// How long a trace must stay as it is to count as settled: each service exports every 200 ms.
 const QUIET: Duration = Duration::from_millis(450);
+
+/// How long a trace of which nothing is known may keep growing before it is shown as it is.
+const GROWTH_LIMIT: Duration = Duration::from_secs(2);
 
 /// A backend that answers Jaeger's `/api/v3`.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ pub(crate) struct Recorded {
     pub(crate) document: Value,
     /// The same, read.
     pub(crate) trace: Trace,
-    /// Whether everything that was to be expected has arrived.
+    /// Whether everything that was asked to be waited for has arrived.
     pub(crate) settled: bool,
 }
 
@@ -46,7 +49,7 @@ impl View {
     }
 
     /// The trace as it is now; `None` when the backend does not know it.
-    pub(crate) async fn trace(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
+    async fn trace(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
         let response = self.get(&format!("/api/v3/traces/{id}")).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -69,6 +72,22 @@ impl View {
         caller: Option<&str>,
         limit: Duration,
     ) -> anyhow::Result<Option<Recorded>> {
+        self.quiet(id, limit, |found| found.is_some_and(|found| is_whole(&found.trace, caller))).await
+    }
+
+    /// The trace once it has stopped growing, whatever it lacks then: a parent elsewhere never arrives. `None` when
+    /// nothing of it arrives in the same time.
+    pub(crate) async fn grown(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
+        self.quiet(id, GROWTH_LIMIT, |_| true).await
+    }
+
+    /// Asks until the trace has not changed for a while and is `enough`, or `limit` has passed.
+    async fn quiet(
+        &self,
+        id: &str,
+        limit: Duration,
+        enough: impl Fn(Option<&Recorded>) -> bool,
+    ) -> anyhow::Result<Option<Recorded>> {
         let deadline = Instant::now() + limit;
         let mut size = (0, 0);
         let mut unchanged_since = Instant::now();
@@ -78,8 +97,7 @@ impl View {
             if seen != size {
                 (size, unchanged_since) = (seen, Instant::now());
             }
-            let whole = found.as_ref().is_some_and(|found| is_whole(&found.trace, caller));
-            let settled = whole && unchanged_since.elapsed() >= QUIET;
+            let settled = enough(found.as_ref()) && unchanged_since.elapsed() >= QUIET;
             if settled || Instant::now() >= deadline {
                 return Ok(found.map(|found| Recorded { settled, ..found }));
             }
@@ -139,6 +157,12 @@ fn is_whole(trace: &Trace, caller: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::routing::get;
+    use axum::{Json, Router};
+    use tokio::net::TcpListener;
+
     use super::*;
     use crate::trace::Span;
 
@@ -164,5 +188,29 @@ mod tests {
         check(&[root, call.clone(), served.clone()], true);
         check(&[call, served], false);
         check(&[span("3", Some("caller"), Kind::Server)], true);
+    }
+
+    /// A backend that receives one span more each time it is asked, up to three; their parent is elsewhere.
+    async fn growing() -> View {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let answer = async || {
+            let spans = (1..=3.min(ASKED.fetch_add(1, Ordering::Relaxed) + 1))
+                .map(|id| json!({ "spanId": format!("{id:016}"), "parentSpanId": "00f067aa0ba902b7" }));
+            let spans: Vec<_> = spans.collect();
+            Json(json!({ "result": { "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] } }))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let view = View::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let routes = Router::new().route("/api/v3/traces/known", get(answer));
+        drop(telemetry::spawn(axum::serve(listener, routes).into_future()));
+        view
+    }
+
+    #[tokio::test]
+    async fn a_growing_trace_is_waited_for_and_a_parent_elsewhere_is_not() {
+        let view = growing().await;
+        let grown = view.grown("known").await.unwrap().unwrap();
+        assert_eq!((grown.trace.spans.len(), grown.settled), (3, true));
+        assert!(view.grown("unknown").await.unwrap().is_none());
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Style {
     Colour,
 }
 
-/// Draws `trace` in lines of at most `width` cells, as far as they can hold the columns at all.
+/// Draws `trace` in lines of at most `width` cells; under 30 they may be wider.
 pub(crate) fn render(trace: &Trace, width: usize, style: Style) -> String {
     let rows = rows(trace);
     let columns = Columns::of(&rows, width);
@@ -36,6 +36,7 @@ pub(crate) fn render(trace: &Trace, width: usize, style: Style) -> String {
 enum Row {
     Span {
         service: String,
+        guides: String,
         name: String,
         kind: String,
         bar: bar::Bar,
@@ -44,20 +45,20 @@ enum Row {
         failed: bool,
     },
     /// A log record or a missing parent: text that runs across the columns up to the duration.
-    Text {
-        text: String,
-        at: String,
-    },
+    Text { guides: String, text: String, at: String },
 }
 
-/// The columns' widths in cells.
-#[derive(Debug)]
+/// The columns' widths in cells; a column of none is left out.
+#[derive(Clone, Copy, Debug, Default)]
 struct Columns {
     service: usize,
     name: usize,
     kind: usize,
     bar: usize,
     took: usize,
+    remark: usize,
+    /// How much of the name's cells the guides in front of it may take.
+    guides: usize,
 }
 
 /// Puts colours around finished columns, so that no measure has to know of them.
@@ -74,16 +75,17 @@ fn rows(trace: &Trace) -> Vec<Row> {
     for node in trace.nodes() {
         match node.item {
             Item::Missing(id) => {
-                rows.push(Row::Text { text: format!("(parent {} not received)", printable(id)), at: String::new() })
+                let text = format!("(parent {} not received)", printable(id));
+                rows.push(Row::Text { guides: String::new(), text, at: String::new() });
             }
             Item::Span(span) => {
                 rows.push(Row::span(span, &node, extent));
-                let guides = guides(&node.last, "│ ", "  ");
-                rows.extend(trace.notes(span).into_iter().map(|note| Row::note(note, &guides, extent.0)));
+                let guides = guides(&node.last, "│ ", "  ") + "  ";
+                rows.extend(trace.notes(span).into_iter().map(|note| Row::note(note, guides.clone(), extent.0)));
             }
         }
     }
-    rows.extend(trace.stray_logs().into_iter().map(|log| Row::note(log, "", extent.0)));
+    rows.extend(trace.stray_logs().into_iter().map(|log| Row::note(log, "  ".to_owned(), extent.0)));
     rows
 }
 
@@ -91,7 +93,8 @@ impl Row {
     fn span(span: &Span, node: &Node<'_>, extent: (u64, u64)) -> Self {
         Self::Span {
             service: printable(&span.service),
-            name: guides(&node.last, "├ ", "└ ") + &short(&printable(&span.name)),
+            guides: guides(&node.last, "├ ", "└ "),
+            name: short(&printable(&span.name)),
             kind: kind(span),
             bar: bar::Bar { start: span.start, end: span.end.max(span.start), extent },
             took: duration(span.end.saturating_sub(span.start)),
@@ -100,26 +103,34 @@ impl Row {
         }
     }
 
-    fn note(note: &Log, guides: &str, start: u64) -> Self {
+    fn note(note: &Log, guides: String, start: u64) -> Self {
         let level = if note.level.is_empty() { String::new() } else { format!("{} ", note.level.to_uppercase()) };
         let at = format!("+{}", duration(note.time.saturating_sub(start)));
-        Self::Text { text: printable(&format!("{guides}  · {level}{}", note.message)), at }
+        Self::Text { guides, text: printable(&format!("· {level}{}", note.message)), at }
     }
 
     fn line(&self, columns: &Columns, painter: &Painter<'_>) -> String {
         match self {
-            Self::Text { text, at } => {
-                let text = fit(text, columns.name + columns.kind + columns.bar + 2 * GAP.len());
+            Self::Text { guides, text, at } => {
+                let text = hang(guides, text, columns.guides, spread(&[columns.name, columns.kind, columns.bar]));
                 let line = format!("{}{GAP}{text}{GAP}{at:>took$}", " ".repeat(columns.service), took = columns.took);
                 painter.faint(line.trim_end())
             }
-            Self::Span { service, name, kind, bar, took, remark, failed } => {
+            Self::Span { service, guides, name, kind, bar, took, remark, failed } => {
                 let label = painter.service(service, &fit(service, columns.service));
                 let bar = painter.service(service, &fit(&bar.draw(columns.bar), columns.bar));
-                let (name, kind) = (fit(name, columns.name), fit(kind, columns.kind));
-                let remark = if *failed { painter.failure(remark) } else { remark.clone() };
-                // Counts characters, which is right for what `duration` writes.
-                format!("{label}{GAP}{name}{GAP}{kind}{GAP}{bar}{GAP}{took:>width$}{GAP}{remark}", width = columns.took)
+                let remark = fit(remark, columns.remark);
+                let remark = remark.trim_end();
+                // Padding counts characters, which is right for what `duration` writes.
+                let cells = [
+                    (columns.service, label),
+                    (columns.name, hang(guides, name, columns.guides, columns.name)),
+                    (columns.kind, fit(kind, columns.kind)),
+                    (columns.bar, bar),
+                    (columns.took, format!("{took:>width$}", width = columns.took)),
+                    (columns.remark, if *failed { painter.failure(remark) } else { remark.to_owned() }),
+                ];
+                cells.into_iter().filter(|(width, _)| *width > 0).map(|(_, cell)| cell).collect::<Vec<_>>().join(GAP)
             }
         }
     }
@@ -130,6 +141,16 @@ fn guides(last: &[bool], middle: &str, end: &str) -> String {
     let Some((own, ancestors)) = last.split_last() else { return String::new() };
     let through = ancestors.iter().map(|last| if *last { "  " } else { "│ " });
     through.chain([if *own { end } else { middle }]).collect()
+}
+
+/// A name behind its guides in exactly `cells` cells. Of guides that take more than `most` the outer ones are left out.
+fn hang(guides: &str, name: &str, most: usize, cells: usize) -> String {
+    let depth = width(guides);
+    if depth <= most {
+        return fit(&format!("{guides}{name}"), cells);
+    }
+    let kept: String = guides.chars().skip(depth + 1 - most).collect();
+    fit(&format!("…{kept}{name}"), cells)
 }
 
 /// `OrderService/PlaceOrder` for `shop.order.v1.OrderService/PlaceOrder`; every other name as it is.
@@ -166,32 +187,66 @@ pub(crate) fn duration(nanoseconds: u64) -> String {
 
 const GAP: &str = "  ";
 
-/// The least a bar and a name need to say anything.
+/// The least a bar and a name need to say anything beside each other.
 const LEAST_BAR: usize = 10;
 const LEAST_NAME: usize = 16;
 
+/// The least of a name and the most of a service where there is no room for a bar.
+const NARROW_NAME: usize = 7;
+const NARROW_SERVICE: usize = 7;
+
 impl Columns {
     fn of(rows: &[Row], line: usize) -> Self {
-        let (mut service, mut name, mut kind, mut took, mut remark) = (0, 0, 0, 0, 0);
+        let wanted = Self::wanted(rows);
+        // Too narrow for every column: the kind is the one to miss least, then the bar.
+        let wide = [wanted, Self { kind: 0, ..wanted }].into_iter().find_map(|columns| columns.wide(line));
+        let columns = wide.unwrap_or_else(|| wanted.narrow(line));
+        // Half of a name that is cut, so that something of it is left however deep it stands: a mark, and then whole
+        // guides of two cells each.
+        let guides = if columns.name < wanted.name { (columns.name / 2) | 1 } else { usize::MAX };
+        Self { guides, ..columns }
+    }
+
+    /// What the rows would take; as much of the bar as there is room for.
+    fn wanted(rows: &[Row]) -> Self {
+        let mut wanted = Self::default();
         for row in rows {
             match row {
-                Row::Text { at, .. } => took = took.max(at.chars().count()),
-                Row::Span { service: s, name: n, kind: k, took: t, remark: r, .. } => {
-                    service = service.max(width(s).min(20));
-                    name = name.max(width(n));
-                    kind = kind.max(width(k).min(10));
-                    took = took.max(t.chars().count());
-                    remark = remark.max(width(r));
+                Row::Text { at, .. } => wanted.took = wanted.took.max(at.chars().count()),
+                Row::Span { service, guides, name, kind, took, remark, .. } => {
+                    wanted.service = wanted.service.max(width(service).min(20));
+                    wanted.name = wanted.name.max(width(guides) + width(name));
+                    wanted.kind = wanted.kind.max(width(kind).min(10));
+                    wanted.took = wanted.took.max(took.chars().count());
+                    wanted.remark = wanted.remark.max(width(remark));
                 }
             }
         }
-        let remark = if remark == 0 { 0 } else { remark + GAP.len() };
-        let rest = line.saturating_sub(service + kind + took + remark + 4 * GAP.len());
-        // Too narrow for every column: the kind is the one to miss least.
-        let (kind, rest) = if rest < LEAST_NAME + LEAST_BAR { (0, rest + kind) } else { (kind, rest) };
-        let name = name.min(rest.saturating_sub(LEAST_BAR.max(rest / 3)).max(LEAST_NAME));
-        Self { service, name, kind, bar: rest.saturating_sub(name).max(LEAST_BAR), took }
+        wanted
     }
+
+    /// Gives name and bar what the other columns leave, if that is enough for both.
+    fn wide(self, line: usize) -> Option<Self> {
+        let others = spread(&[self.service, LEAST_NAME, self.kind, LEAST_BAR, self.took, self.remark]);
+        let rest = line.checked_sub(others)? + LEAST_NAME + LEAST_BAR;
+        let name = self.name.min(rest - LEAST_BAR.max(rest / 3)).max(LEAST_NAME);
+        Some(Self { name, bar: rest - name, ..self })
+    }
+
+    /// No bar; the name has what service and duration leave, and gives of it to the remark.
+    fn narrow(self, line: usize) -> Self {
+        let service = self.service.min(NARROW_SERVICE);
+        let rest = line.saturating_sub(spread(&[service, 1, self.took]) - 1);
+        let remark = self.remark.min(rest.saturating_sub(NARROW_NAME + GAP.len()));
+        let name = if remark == 0 { rest } else { rest - remark - GAP.len() };
+        Self { service, name: name.min(self.name.max(NARROW_NAME)), kind: 0, bar: 0, remark, ..self }
+    }
+}
+
+/// How many cells columns take with the gaps between them.
+fn spread(columns: &[usize]) -> usize {
+    let kept: Vec<_> = columns.iter().copied().filter(|cells| *cells > 0).collect();
+    kept.iter().sum::<usize>() + GAP.len() * kept.len().saturating_sub(1)
 }
 
 // === impl Painter ===

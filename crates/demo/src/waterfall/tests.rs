@@ -47,10 +47,31 @@ order        └ PaymentService/Charge  client              ██████�
 
 #[test]
 fn no_line_is_wider_than_the_terminal() {
-    for terminal in [64, 72, 80, 100, 200] {
+    for terminal in (30..=64).chain([72, 80, 100, 200]) {
         let drawn = render(&order(), terminal, Style::Plain);
         assert!(drawn.lines().all(|line| width(line) <= terminal), "{terminal}:\n{drawn}");
     }
+}
+
+#[test]
+fn a_narrow_terminal_has_no_bar() {
+    let drawn = "\
+gateway  ShopService/…   20.0 ms
+gateway  └ OrderServi…   15.0 ms
+order      └ place_or…   10.0 ms
+               · WARN…  +11.0 ms
+order        ├ INSERT…    2.0 ms
+order        └ Paymen…    8.0 ms  ! UNAVAILABLE
+";
+    assert_eq!(render(&order(), 47, Style::Plain), drawn);
+}
+
+#[test]
+fn a_name_is_left_however_deep_it_stands() {
+    assert_eq!(hang("│ │   ├ ", "tea", 9, 11), "│ │   ├ tea");
+    assert_eq!(hang("│ │   ├ ", "INSERT orders", 5, 10), "…  ├ INSE…");
+    assert_eq!(hang("│ │   ├ ", "tea", 5, 10), "…  ├ tea  ");
+    assert_eq!(hang("├ ", "INSERT orders", 3, 7), "├ INSE…");
 }
 
 #[test]

@@ -70,3 +70,14 @@ async fn it_refuses_a_folder_that_another_demo_uses() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("in use by another demo"), "{said}");
 }
+
+#[tokio::test]
+async fn it_starts_nothing_when_the_trace_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("nowhere/trace.json"));
+    let run = demo().args(["once", "--data"]).arg(&data).arg("--out").arg(&file).output();
+    let output = timeout(PATIENCE, run).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("failed to write") && !data.exists(), "{said}");
+}
