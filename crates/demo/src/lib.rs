@@ -31,7 +31,6 @@ mod view;
 mod otlp;
 mod trace;
 mod tree;
-mod difference;
 mod waterfall;
 mod columns;
 mod screen;

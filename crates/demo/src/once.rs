@@ -10,7 +10,6 @@ use anyhow::{Context, bail};
 
 use crate::arguments::Setup;
 use crate::data::Data;
-use crate::difference::difference;
 use crate::member::Member;
 use crate::order::describe;
 use crate::ports::Ports;
@@ -18,7 +17,7 @@ use crate::screen;
 use crate::shop::NewOrder;
 use crate::signals::Signals;
 use crate::system::{Plan, System};
-use crate::tree::{PAID_ORDER, tree};
+use crate::tree::{PAID_ORDER, comparable};
 use crate::view::{Recorded, View};
 
 /// How long the trace may take to arrive.
@@ -73,12 +72,13 @@ async fn run(setup: &Setup, data: &Data, out: Option<Out>) -> anyhow::Result<Che
     let recorded = recorded?;
 
     let written = out.map_or(Ok(()), |out| out.write(&recorded));
-    let found = tree(&recorded.trace);
-    let difference = difference(PAID_ORDER, &found);
+    let found = comparable(&recorded.trace);
+    let difference = found.difference(PAID_ORDER);
     match &difference {
         Some(difference) => screen::print(format!("the trace differs (- expected, + found):\n{difference}"))?,
         None => screen::print(format!(
-            "{found}\n{} spans as expected, in {:.1} s",
+            "{}\n{} spans as expected, in {:.1} s",
+            found.render(&[]),
             recorded.trace.spans.len(),
             started.elapsed().as_secs_f64()
         ))?,

@@ -1,31 +1,35 @@
 //! A trace as text that can be compared: what happened in which order, without ids and times.
 
-use crate::trace::{Item, Trace};
+use telemetry::testing::{SpanRecord, Trace as Comparable};
+
+use crate::trace::{Span, Trace};
 
 /// The tree of a paid order, written once: what `demo once` asserts, the chain's tests expect and the README shows.
 pub const PAID_ORDER: &str = include_str!("paid_order.tree");
 
-/// One line a span, two spaces a level, siblings by start time: `service KIND name`, and ` ERROR` where the span failed.
-pub(crate) fn tree(trace: &Trace) -> String {
-    let mut text = String::new();
-    for node in trace.nodes() {
-        let indent = "  ".repeat(node.last.len());
-        let line = match node.item {
-            Item::Missing(id) => format!("(parent {id} not received)"),
-            Item::Span(span) => {
-                let status = if span.failed { " ERROR" } else { "" };
-                format!("{} {} {}{status}", span.service, span.kind, span.name)
-            }
-        };
-        text.push_str(&format!("{indent}{line}\n"));
+/// The trace in the form that telemetry's testing kit renders and compares.
+pub(crate) fn comparable(trace: &Trace) -> Comparable {
+    Comparable::new(trace.spans.iter().map(record).collect())
+}
+
+fn record(span: &Span) -> SpanRecord {
+    SpanRecord {
+        span_id: span.id.clone(),
+        parent_span_id: span.parent.clone(),
+        service: span.service.clone(),
+        kind: span.kind.to_string(),
+        name: span.name.clone(),
+        is_error: span.failed,
+        start: span.start,
+        end: span.end,
+        ..SpanRecord::default()
     }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Kind, Span};
+    use crate::trace::Kind;
 
     #[test]
     fn a_line_says_service_kind_name_and_failure() {
@@ -49,6 +53,6 @@ mod tests {
         let trace = Trace { spans: vec![stray, call, root], logs: Vec::new() };
         let lines =
             "gateway SERVER S/M\n  gateway CLIENT S/M ERROR\n(parent gone not received)\n  gateway INTERNAL S/M\n";
-        assert_eq!(tree(&trace), lines);
+        assert_eq!(comparable(&trace).render(&[]), lines);
     }
 }
