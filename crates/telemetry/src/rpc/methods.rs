@@ -17,8 +17,6 @@ pub(crate) enum Method<'a> {
     Known(&'a str),
     /// The same, of a method that is not served here.
     Unknown(&'a str),
-    /// A health or reflection call: watched all day long, so it makes no span.
-    Quiet,
 }
 
 // === impl Methods ===
@@ -38,16 +36,17 @@ impl Methods {
         Ok(())
     }
 
-    /// What `path` asks for. A server that was told no methods takes every path as it comes.
-    pub(crate) fn resolve<'a>(&self, path: &'a str) -> Method<'a> {
+    /// What `path` asks for; `None` for health and reflection, which are asked all day long and make no span. A server
+    /// that was told no methods takes every path as it comes.
+    pub(crate) fn resolve<'a>(&self, path: &'a str) -> Option<Method<'a>> {
         let name = path.strip_prefix('/').unwrap_or(path);
         if is_quiet(name) {
-            return Method::Quiet;
+            return None;
         }
-        match &self.known {
+        Some(match &self.known {
             Some(known) if !known.contains(name) => Method::Unknown(name),
             _ => Method::Known(name),
-        }
+        })
     }
 }
 
@@ -72,14 +71,14 @@ mod tests {
     fn only_described_methods_are_known() {
         let mut methods = Methods::default();
         methods.add(&descriptors()).unwrap();
-        assert_eq!(methods.resolve("/a.B/Get"), Method::Known("a.B/Get"));
-        assert_eq!(methods.resolve("/a.B/Nope"), Method::Unknown("a.B/Nope"));
-        assert_eq!(methods.resolve("/grpc.health.v1.Health/Watch"), Method::Quiet);
+        assert_eq!(methods.resolve("/a.B/Get"), Some(Method::Known("a.B/Get")));
+        assert_eq!(methods.resolve("/a.B/Nope"), Some(Method::Unknown("a.B/Nope")));
+        assert_eq!(methods.resolve("/grpc.health.v1.Health/Watch"), None);
         assert!(methods.add(b"\xff").is_err());
     }
 
     #[test]
     fn without_descriptors_every_path_is_taken_as_it_comes() {
-        assert_eq!(Methods::default().resolve("/a.B/Nope"), Method::Known("a.B/Nope"));
+        assert_eq!(Methods::default().resolve("/a.B/Nope"), Some(Method::Known("a.B/Nope")));
     }
 }
