@@ -19,7 +19,7 @@ pub struct Config {
 
     /// The order service's address.
     #[arg(long, env = "GATEWAY_ORDER", value_name = "URL", default_value = "http://127.0.0.1:50051")]
-    #[arg(value_parser = http_uri)]
+    #[arg(value_parser = server::http_uri)]
     pub order: Uri,
 
     /// Whose trace to continue: all callers', or none's (then a new trace links to the caller's).
@@ -28,11 +28,6 @@ pub struct Config {
 
     #[command(flatten)]
     pub server: server::Config,
-}
-
-fn http_uri(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    if uri.scheme_str() == Some("http") { Ok(uri) } else { Err("must start with http://".into()) }
 }
 
 #[cfg(test)]

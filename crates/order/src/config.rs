@@ -22,16 +22,11 @@ pub struct Config {
 
     /// The payment service's address.
     #[arg(long, env = "ORDER_PAYMENT", value_name = "URL", default_value = "http://127.0.0.1:50052")]
-    #[arg(value_parser = http_uri)]
+    #[arg(value_parser = server::http_uri)]
     pub payment: Uri,
 
     #[command(flatten)]
     pub server: server::Config,
-}
-
-fn http_uri(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    if uri.scheme_str() == Some("http") { Ok(uri) } else { Err("must start with http://".into()) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::value_parser;
 use humantime::parse_duration;
+use tonic::transport::Uri;
 
 /// How a service meets its callers. A service flattens it into its own flags:
 ///
@@ -71,6 +72,15 @@ impl Default for Config {
             reflection: false,
         }
     }
+}
+
+/// The address of another service as a setting.
+///
+/// # Errors
+/// When `text` is no URI, or one whose scheme is not `http`.
+pub fn http_uri(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    if uri.scheme_str() == Some("http") { Ok(uri) } else { Err("must start with http://".into()) }
 }
 
 /// A duration that is not zero.

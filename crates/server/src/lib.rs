@@ -38,7 +38,7 @@ mod stop;
 mod error;
 
 pub use check::Check;
-pub use config::Config;
+pub use config::{Config, http_uri};
 pub use error::Error;
 
 use std::convert::Infallible;
