@@ -6,14 +6,26 @@ use std::io::{self, IsTerminal};
 
 use anyhow::Context;
 use clap::Parser;
+use healthcheck::Command;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    config: bank::Config,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = bank::Config::parse();
+    let Arguments { config, command } = Arguments::parse();
+    if let Some(Command::Healthcheck(check)) = command {
+        return Ok(check.run(config.listen, "/healthz").await?);
+    }
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
         .with_writer(io::stderr)

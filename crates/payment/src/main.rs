@@ -7,14 +7,26 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use healthcheck::Command;
 use telemetry::{Environment, Service};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    config: payment::Config,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = payment::Config::parse();
+    let Arguments { config, command } = Arguments::parse();
+    if let Some(Command::Healthcheck(check)) = command {
+        return Ok(check.run(config.admin_listen, "/readyz").await?);
+    }
     let service = Service::new("payment", env!("CARGO_PKG_VERSION")).namespace("shop");
     let telemetry = telemetry::init(service, Environment::from_process()).context("failed to start telemetry")?;
 

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
-    process::{ExitStatus, Stdio},
+    process::{ExitStatus, Output, Stdio},
 };
 
+use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -17,6 +18,7 @@ use crate::{Client, PATIENCE, database_url, until, wish};
 
 struct Process {
     child: Child,
+    address: String,
     client: Client,
     /// What it has logged since it is open, once it has ended.
     log: JoinSet<String>,
@@ -92,6 +94,38 @@ async fn a_token_is_in_no_log_no_refusal_and_no_file() {
     }
 }
 
+#[tokio::test]
+async fn healthcheck_tells_by_its_exit_code_whether_the_bank_is_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = start(&folder, "1ms").await;
+    let address = process.address.clone();
+    assert_eq!(healthcheck(&address).await, (Some(0), String::new()));
+    let everywhere = address.replace("127.0.0.1", "0.0.0.0");
+    assert_eq!(healthcheck(&everywhere).await, (Some(0), String::new()));
+
+    let ledger = SqlitePool::connect(&database_url(&folder)).await.unwrap();
+    sqlx::query("ALTER TABLE ledger RENAME TO lost").execute(&ledger).await.unwrap();
+    let (code, said) = healthcheck(&address).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.starts_with(&format!("Error: http://{address}/healthz answered 500 Internal Server Error: {{")),
+        "{said}"
+    );
+
+    process.child.kill().await.unwrap();
+    let (code, said) = healthcheck(&address).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.starts_with(&format!("Error: cannot connect to http://{address}/healthz\n")), "{said}");
+}
+
+/// What `healthcheck` ends with and says, asking the bank at `address`.
+async fn healthcheck(address: &str) -> (Option<i32>, String) {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_bank"));
+    check.args(["--listen", address, "healthcheck"]).env("RUST_LOG", "trace").env("RUST_BACKTRACE", "0");
+    let Output { status, stdout, stderr } = time::timeout(PATIENCE, check.output()).await.unwrap().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+}
+
 /// Starts the bank on a free port, which its log tells, with everything logged that can be.
 async fn start(folder: &TempDir, slow: &str) -> Process {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bank"))
@@ -115,7 +149,8 @@ async fn start(folder: &TempDir, slow: &str) -> Process {
         lines.into_inner().read_to_string(&mut text).await.unwrap();
         text
     });
-    Process { child, client: Client::new(format!("http://{address}")), log }
+    let client = Client::new(format!("http://{address}"));
+    Process { child, address, client, log }
 }
 
 async fn terminate(child: &mut Child) -> ExitStatus {
