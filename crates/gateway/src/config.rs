@@ -22,7 +22,8 @@ pub struct Config {
     #[arg(value_parser = server::http_uri)]
     pub order: Uri,
 
-    /// Whose trace to continue: all callers', or none's (then a new trace links to the caller's).
+    /// Whose trace to continue: all callers', or none's (then a new trace links to the caller's). With `all`, the
+    /// metadata `x-demo-keep: 1` sets demo.keep=true on the call's span, by which tail sampling can keep its trace.
     #[arg(long, env = "GATEWAY_TRUST_TRACE", value_name = "all|none", default_value_t)]
     pub trust_trace: TrustTrace,
 

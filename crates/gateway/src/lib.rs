@@ -11,10 +11,13 @@
 //!   that is logged here.
 //! - **An order service that does not answer** is UNAVAILABLE with a `RetryInfo`: the same idempotency key may be sent
 //!   again.
+//! - **A trace can be kept whatever the sampling says**: where callers are trusted, `x-demo-keep: 1` sets `demo.keep` on
+//!   the call's span.
 //! - **Every answer has its trace** in `traceresponse` and `x-trace-id`, errors included (`server` sees to that).
 #![forbid(unsafe_code)]
 
 mod config;
+mod keep;
 mod rpc;
 mod wire;
 mod upstream;
@@ -24,7 +27,9 @@ use proto::gateway::v1::shop_service_server::{SERVICE_NAME, ShopServiceServer};
 use server::Check;
 use telemetry::Telemetry;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 
+use crate::keep::Keep;
 use crate::rpc::Rpc;
 use crate::upstream::Upstream;
 
@@ -51,6 +56,7 @@ pub async fn serve(
     let rpc = ShopServiceServer::new(Rpc { upstream: Upstream::new(order.clone()) })
         .max_decoding_message_size(LARGEST_REQUEST)
         .max_encoding_message_size(LARGEST_ANSWER);
+    let rpc = InterceptedService::new(rpc, Keep { trust: config.trust_trace });
     let service = server::Service {
         name: SERVICE_NAME,
         descriptors: proto::gateway::DESCRIPTORS,

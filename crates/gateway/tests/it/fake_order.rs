@@ -18,8 +18,11 @@ pub(crate) type Answer = Result<Response<Vec<Order>>, Status>;
 
 pub(crate) struct FakeOrder {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    calls: Calls,
 }
+
+/// The calls so far: what they asked for and the metadata they brought.
+type Calls = Arc<Mutex<Vec<(Asked, MetadataMap)>>>;
 
 /// A call: what it brought.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +34,7 @@ pub(crate) enum Asked {
 
 struct Service<F> {
     answer: F,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    calls: Calls,
 }
 
 // === impl FakeOrder ===
@@ -40,27 +43,38 @@ impl FakeOrder {
     pub(crate) async fn start(answer: impl Fn() -> Answer + Send + Sync + 'static) -> Self {
         let listener = bind().await;
         let address = listener.local_addr().unwrap();
-        let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let service = OrderServiceServer::new(Service { answer, asked: Arc::clone(&asked) });
+        let calls = Calls::default();
+        let service = OrderServiceServer::new(Service { answer, calls: Arc::clone(&calls) });
         let (health_reporter, health) = tonic_health::server::health_reporter();
         health_reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let server = Server::builder().add_service(service).add_service(health);
         let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
         telemetry::spawn(async move { serving.await.unwrap() });
-        Self { address, asked }
+        Self { address, calls }
     }
 
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.calls.lock().unwrap().iter().map(|(asked, _)| asked.clone()).collect()
+    }
+
+    /// The metadata that came with each of it.
+    pub(crate) fn metadata(&self) -> Vec<MetadataMap> {
+        self.calls.lock().unwrap().iter().map(|(_, metadata)| metadata.clone()).collect()
     }
 }
 
 // === impl Service ===
 
 impl<F: Fn() -> Answer> Service<F> {
-    fn answer<T>(&self, asked: Asked, message: impl FnOnce(Vec<Order>) -> T) -> Result<Response<T>, Status> {
-        self.asked.lock().unwrap().push(asked);
+    fn answer<Q, A>(
+        &self,
+        request: Request<Q>,
+        asked: impl FnOnce(Q) -> Asked,
+        message: impl FnOnce(Vec<Order>) -> A,
+    ) -> Result<Response<A>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        self.calls.lock().unwrap().push((asked(request), metadata));
         (self.answer)().map(|answer| answer.map(message))
     }
 }
@@ -71,15 +85,11 @@ impl<F: Fn() -> Answer + Send + Sync + 'static> OrderService for Service<F> {
         &self,
         request: Request<pb::PlaceOrderRequest>,
     ) -> Result<Response<pb::PlaceOrderResponse>, Status> {
-        self.answer(Asked::Place(request.into_inner()), |orders| pb::PlaceOrderResponse {
-            order: orders.into_iter().next(),
-        })
+        self.answer(request, Asked::Place, |orders| pb::PlaceOrderResponse { order: orders.into_iter().next() })
     }
 
     async fn get_order(&self, request: Request<pb::GetOrderRequest>) -> Result<Response<pb::GetOrderResponse>, Status> {
-        self.answer(Asked::Get(request.into_inner()), |orders| pb::GetOrderResponse {
-            order: orders.into_iter().next(),
-        })
+        self.answer(request, Asked::Get, |orders| pb::GetOrderResponse { order: orders.into_iter().next() })
     }
 
     async fn list_orders(
@@ -87,7 +97,7 @@ impl<F: Fn() -> Answer + Send + Sync + 'static> OrderService for Service<F> {
         request: Request<pb::ListOrdersRequest>,
     ) -> Result<Response<pb::ListOrdersResponse>, Status> {
         let next_page_token = "the-next-page".to_owned();
-        self.answer(Asked::List(request.into_inner()), |orders| pb::ListOrdersResponse { orders, next_page_token })
+        self.answer(request, Asked::List, |orders| pb::ListOrdersResponse { orders, next_page_token })
     }
 }
 

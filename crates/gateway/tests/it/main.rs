@@ -7,5 +7,6 @@ mod line;
 mod answers;
 mod failures;
 mod trace;
+mod keep;
 mod health;
 mod process;
