@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::Context;
+use opentelemetry::{Context, KeyValue};
 use tokio::time::Instant;
 
 use crate::scope::Scope;
+use crate::semconv;
 
 /// The header that carries a deadline, as the time that is left
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
@@ -34,11 +35,6 @@ impl Deadline {
         Self(Instant::now() + limit.min(LONGEST))
     }
 
-    /// The deadline that a request's `grpc-timeout` asks for; `None` if it has none or one that breaks the grammar.
-    pub(crate) fn requested(headers: &HeaderMap) -> Option<Self> {
-        parse(headers.get(GRPC_TIMEOUT)?.as_bytes()).map(Self::after)
-    }
-
     pub(crate) fn has_passed(&self) -> bool {
         self.0 <= Instant::now()
     }
@@ -46,11 +42,16 @@ impl Deadline {
     pub(crate) fn instant(&self) -> Instant {
         self.0
     }
+}
 
-    /// What is left, as a `grpc-timeout` that is never longer.
-    pub(crate) fn header(&self) -> HeaderValue {
-        format(self.remaining())
-    }
+/// The time that a request's `grpc-timeout` leaves; `None` if it has none or one that breaks the grammar.
+pub(crate) fn requested(headers: &HeaderMap) -> Option<Duration> {
+    parse(headers.get(GRPC_TIMEOUT)?.as_bytes())
+}
+
+/// The attribute of a call that has `left`, in whole milliseconds.
+pub(crate) fn attribute(left: Duration) -> KeyValue {
+    KeyValue::new(semconv::GRPC_TIMEOUT_MS, left.min(LONGEST).as_millis() as i64)
 }
 
 /// One to eight digits and a unit.
@@ -71,8 +72,8 @@ fn parse(text: &[u8]) -> Option<Duration> {
     }
 }
 
-/// The finest unit that fits eight digits, rounded down.
-fn format(left: Duration) -> HeaderValue {
+/// `left` as a `grpc-timeout` that is never longer: in the finest unit that fits eight digits, rounded down.
+pub(crate) fn header(left: Duration) -> HeaderValue {
     const MOST: u128 = 99_999_999;
     let text = if left.as_micros() <= MOST {
         format!("{}u", left.as_micros())
@@ -110,8 +111,14 @@ mod tests {
     fn a_formatted_timeout_is_never_longer_than_what_is_left() {
         for left in [Duration::ZERO, Duration::from_nanos(1999), Duration::from_secs(100), Duration::from_secs(90_000)]
         {
-            let sent = parse(format(left).as_bytes()).unwrap();
+            let sent = parse(header(left).as_bytes()).unwrap();
             assert!(sent <= left && left - sent < Duration::from_millis(1), "{left:?} {sent:?}");
         }
+    }
+
+    #[test]
+    fn the_attribute_is_a_whole_number_of_milliseconds() {
+        assert_eq!(attribute(Duration::from_micros(1_999)), KeyValue::new("grpc.timeout_ms", 1_i64));
+        assert_eq!(attribute(Duration::MAX), KeyValue::new("grpc.timeout_ms", 31_536_000_000_i64));
     }
 }

@@ -26,6 +26,7 @@
 //! | it ends: trailers, error, deadline, panic, or nobody waits any more | the span's end, its `rpc.status_code`, and `error.type` where this side calls it a failure |
 //! | the caller sent `traceparent` | the same trace, or a new one with a link, as [`TrustTrace`] says |
 //! | the handler calls on | the context and what is left of the deadline go along |
+//! | a call has a deadline | `grpc.timeout_ms`, an attribute of our own: what was left of it on arrival (SERVER), what was sent along (CLIENT) |
 //! | `#[tracing::instrument]` functions, `tracing` events, [`spawn`] | spans and events under the call |
 //! | the handler panics | INTERNAL for the caller, with the trace id; an `exception` event for you |
 //!

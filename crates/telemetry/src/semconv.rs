@@ -1,4 +1,4 @@
-//! The names of the OpenTelemetry semantic conventions 1.45 that this crate emits.
+//! The names of the OpenTelemetry semantic conventions 1.45 that this crate emits, and one of its own.
 //!
 //! The published constants crate stands at an older schema, in which the RPC status has another name.
 
@@ -20,6 +20,9 @@ pub(crate) const ERROR_TYPE: &str = "error.type";
 pub(crate) const EXCEPTION_EVENT: &str = "exception";
 pub(crate) const EXCEPTION_MESSAGE: &str = "exception.message";
 pub(crate) const EXCEPTION_TYPE: &str = "exception.type";
+
+/// How long a call may still take, in milliseconds. Ours: the conventions name nothing for a deadline.
+pub(crate) const GRPC_TIMEOUT_MS: &str = "grpc.timeout_ms";
 
 pub(crate) const HTTP_REQUEST_METHOD: &str = "http.request.method";
 pub(crate) const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use proto::gateway::v1::PlaceOrderResponse;
+use telemetry::testing::SpanRecord;
 use telemetry::{Propagate, TrustTrace};
 use tonic::Response;
 
@@ -173,4 +174,36 @@ fn names_sent_to_the_bank(shop: &Shop) -> Vec<String> {
     let mut names: Vec<_> = sent.keys().map(ToString::to_string).collect();
     names.sort();
     names
+}
+
+/// The `grpc.timeout_ms` of the calls of an order placed with this `grpc-timeout`, from the edge inwards: gateway, order
+/// and payment SERVER, with the CLIENT spans between them.
+async fn budgets(shop: &Shop, timeout: Option<&str>) -> [u64; 5] {
+    let headers: Vec<_> = timeout.map(|timeout| ("grpc-timeout", timeout)).into_iter().collect();
+    let trace = shop.trace(place(shop, &headers).await.metadata()).await;
+    let calls = trace.spans().iter().filter(|span| span.attribute("rpc.system.name").is_some());
+    let budget = |call: &SpanRecord| call.attribute("grpc.timeout_ms").unwrap().parse().unwrap();
+    calls.map(budget).collect::<Vec<_>>().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_call_may_take_shrinks_on_each_hop() {
+    let shop = Shop::open().await;
+    for (timeout, given) in [(None, 10_000), (Some("9S"), 9_000), (Some("1H"), 3_600_000)] {
+        let budgets = budgets(&shop, timeout).await;
+        assert_eq!(budgets[0], given);
+        assert!(budgets.is_sorted_by(|outer, inner| outer >= inner), "{timeout:?} {budgets:?}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_charge_has_its_own_time_when_its_caller_has_less() {
+    let shop = Shop::open().await;
+    // The order service sees a charge through, though nobody waits any more.
+    let [gateway, to_order, order, to_payment, payment] = budgets(&shop, Some("5S")).await;
+    assert_eq!(gateway, 5_000);
+    assert!(to_order <= gateway && order == to_order, "{to_order} {order}");
+    assert!(to_payment > 5_000 && to_payment <= 8_000 && payment == to_payment, "{to_payment} {payment}");
+    shop.close().await;
 }

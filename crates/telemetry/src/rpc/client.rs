@@ -12,7 +12,7 @@ use tonic::{GrpcMethod, Status};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::deadline::{Deadline, GRPC_TIMEOUT};
+use crate::deadline::{self, Deadline, GRPC_TIMEOUT};
 use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
 use crate::rpc::call::Call;
@@ -25,8 +25,8 @@ use crate::semconv;
 /// Makes every call of a generated client one CLIENT span and sends its context and deadline along.
 ///
 /// Made by [`Telemetry::rpc_client`] for one endpoint; wraps that endpoint's channel. The deadline sent is the nearest
-/// of the request's own, what is left of the call being served, and [`max_deadline`](Self::max_deadline). A call that
-/// passes it fails with DEADLINE_EXCEEDED. Health and reflection calls make no span.
+/// of the request's own, what is left of the call being served, and [`max_deadline`](Self::max_deadline); the span shows
+/// it as `grpc.timeout_ms`. A call that passes it fails with DEADLINE_EXCEEDED. Health and reflection calls make no span.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
     telemetry: Telemetry,
@@ -67,27 +67,29 @@ impl RpcClientLayer {
     fn observe<B>(&self, request: &mut Request<B>) -> Call {
         let parent = Context::current();
         let limit = self.max_deadline.map(Deadline::after);
-        let asked = Deadline::requested(request.headers());
+        let asked = deadline::requested(request.headers()).map(Deadline::after);
         let deadline = [Deadline::current(), asked, limit].into_iter().flatten().min();
-        if let Some(deadline) = deadline {
-            request.headers_mut().insert(GRPC_TIMEOUT, deadline.header());
+        let left = deadline.map(|deadline| deadline.remaining());
+        if let Some(left) = left {
+            request.headers_mut().insert(GRPC_TIMEOUT, deadline::header(left));
         }
         let name = name_of(request);
         if is_quiet(&name) {
             self.telemetry.propagation().inject(&parent, request.headers_mut());
             return Call::quiet(Side::Client, parent, deadline);
         }
-        let span = self.telemetry.tracer().build_with_context(self.span_of(name), &parent);
+        let span = self.telemetry.tracer().build_with_context(self.span_of(name, left), &parent);
         let cx = parent.with_span(span);
         self.telemetry.propagation().inject(&cx, request.headers_mut());
         Call::start(Side::Client, cx, deadline)
     }
 
-    fn span_of(&self, name: String) -> SpanBuilder {
+    fn span_of(&self, name: String, left: Option<Duration>) -> SpanBuilder {
         let mut attributes = Vec::with_capacity(6);
         attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
         attributes.push(KeyValue::new(semconv::RPC_METHOD, name.clone()));
         attributes.extend_from_slice(&self.address);
+        attributes.extend(left.map(deadline::attribute));
         SpanBuilder::from_name(name).with_kind(SpanKind::Client).with_attributes(attributes)
     }
 }

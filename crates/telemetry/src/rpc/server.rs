@@ -12,7 +12,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::deadline::Deadline;
+use crate::deadline::{self, Deadline};
 use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
 use crate::rpc::call::Call;
@@ -27,8 +27,8 @@ use crate::trust::TrustTrace;
 ///
 /// The outermost layer of the server: `Server::builder().layer(telemetry.rpc_server())`. It also keeps the caller's
 /// deadline (or a default one), answers a handler's panic with INTERNAL, and makes the span current while the handler
-/// and its response stream run, so that `#[tracing::instrument]` spans and outgoing calls nest under it. Health and
-/// reflection calls make no span.
+/// and its response stream run, so that `#[tracing::instrument]` spans and outgoing calls nest under it. What a call has
+/// left when it arrives is its span's `grpc.timeout_ms`. Health and reflection calls make no span.
 #[derive(Clone, Debug)]
 pub struct RpcServerLayer {
     telemetry: Telemetry,
@@ -121,9 +121,8 @@ impl RpcServerLayer {
     /// Starts observing a call: reads its caller's context, decides on the deadline and starts the span.
     fn observe<B>(&self, request: &Request<B>) -> Call {
         let method = self.methods.resolve(request.uri().path());
-        let asked = Deadline::requested(request.headers());
-        let by_default = || method.is_some().then(|| Deadline::after(self.default_deadline));
-        let deadline = asked.or_else(by_default);
+        let left = deadline::requested(request.headers()).or(method.is_some().then_some(self.default_deadline));
+        let deadline = left.map(Deadline::after);
         let tracer = Some(self.telemetry.tracer().clone());
         let scope = Context::new().with_value(Scope { tracer, deadline });
         let caller = self.telemetry.propagation().extract(request.headers(), &scope);
@@ -134,9 +133,10 @@ impl RpcServerLayer {
         let Some(method) = method else {
             return Call::quiet(Side::Server, parent, deadline);
         };
+        let span = span_of(&method, request, left);
         let span = match self.trust {
-            TrustTrace::All => span_of(&method, request),
-            TrustTrace::None => linked(span_of(&method, request), &caller),
+            TrustTrace::All => span,
+            TrustTrace::None => linked(span, &caller),
         };
         let span = self.telemetry.tracer().build_with_context(span, &parent);
         Call::start(Side::Server, parent.with_span(span), deadline)
@@ -144,7 +144,7 @@ impl RpcServerLayer {
 }
 
 /// The span of a call with all that a sampler may want to see.
-fn span_of<B>(method: &Method<'_>, request: &Request<B>) -> SpanBuilder {
+fn span_of<B>(method: &Method<'_>, request: &Request<B>, left: Option<Duration>) -> SpanBuilder {
     let mut attributes = Vec::with_capacity(8);
     attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
     let builder = match *method {
@@ -166,6 +166,7 @@ fn span_of<B>(method: &Method<'_>, request: &Request<B>) -> SpanBuilder {
         attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
         attributes.push(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
     }
+    attributes.extend(left.map(deadline::attribute));
     builder.with_kind(SpanKind::Server).with_attributes(attributes)
 }
 

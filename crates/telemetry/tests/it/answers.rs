@@ -56,7 +56,7 @@ async fn probes_make_no_span_on_either_side() {
 }
 
 #[tokio::test]
-async fn a_call_has_exactly_the_attributes_of_the_conventions() {
+async fn a_call_has_exactly_the_attributes_of_the_conventions_and_what_time_it_has() {
     let spans = Spans::new();
     let telemetry = spans.service(Service::new("test", "0"));
     let address = serve(telemetry.rpc_server().trust(TrustTrace::All), told(&Arc::new(Notify::new()))).await;
@@ -71,8 +71,10 @@ async fn a_call_has_exactly_the_attributes_of_the_conventions() {
     };
     let client = ["rpc.method", "rpc.status_code", "rpc.system.name", "server.address", "server.port"];
     assert_eq!(keys("CLIENT"), client);
-    let peer = ["network.peer.address", "network.peer.port"];
-    assert_eq!(keys("SERVER"), [&peer[..], &client[..]].concat());
+    // The caller set no deadline, so it is the server's default.
+    let ours = ["grpc.timeout_ms", "network.peer.address", "network.peer.port"];
+    assert_eq!(keys("SERVER"), [&ours[..], &client[..]].concat());
+    assert_eq!(trace.span("SERVER", "test.v1.Kinds/Unary").attribute("grpc.timeout_ms"), Some("10000"));
     let span = trace.span("CLIENT", "test.v1.Kinds/Unary");
     assert_eq!(span.attribute("server.address"), Some("127.0.0.1"));
     assert_eq!(span.attribute("server.port"), Some(&*address.port().to_string()));

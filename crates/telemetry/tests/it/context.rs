@@ -159,6 +159,56 @@ async fn the_deadline_shrinks_on_each_hop() {
     assert!(by_default.unwrap() <= Duration::from_secs(10));
 }
 
+/// The `grpc.timeout_ms` of the spans of the one trace over two hops: SERVER, CLIENT, SERVER.
+async fn budgets(spans: &Spans) -> [u64; 3] {
+    let traces = spans.traces().await;
+    let budget = |kind, service| {
+        let mut spans = traces[0].spans().iter();
+        let span = spans.find(|span| (&*span.kind, &*span.service) == (kind, service)).unwrap();
+        span.attribute("grpc.timeout_ms").unwrap().parse().unwrap()
+    };
+    [budget("SERVER", "edge"), budget("CLIENT", "edge"), budget("SERVER", "inner")]
+}
+
+#[tokio::test]
+async fn the_spans_show_what_was_left_on_arrival_and_what_was_sent_along() {
+    let spans = Spans::new();
+    let (metadata, _) = over_two_hops(&spans, TrustTrace::All, request(&[("grpc-timeout", "5S")])).await;
+    let sent: u64 = header(&metadata, "grpc-timeout").unwrap().strip_suffix('u').unwrap().parse().unwrap();
+    assert_eq!(budgets(&spans).await, [5_000, sent / 1_000, sent / 1_000]);
+}
+
+#[tokio::test]
+async fn without_a_readable_deadline_it_is_the_default_ones() {
+    for headers in [&[][..], &[("grpc-timeout", "soon")], &[("grpc-timeout", "5s")]] {
+        let spans = Spans::new();
+        over_two_hops(&spans, TrustTrace::None, request(headers)).await;
+        let [edge, sent, inner] = budgets(&spans).await;
+        assert!(edge == 10_000 && sent <= edge && inner == sent, "{edge} {sent} {inner}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_shows_its_own_limit_where_that_is_nearer() {
+    let spans = Spans::new();
+    let telemetry = spans.service(Service::new("edge", "0"));
+    let received = Received::default();
+    let address = serve(telemetry.rpc_server().trust(TrustTrace::All), keep(&received)).await;
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let layer = telemetry.rpc_client(&endpoint).max_deadline(Duration::from_secs(60));
+    let inner = tonic::client::Grpc::new(layer.layer(endpoint.connect_lazy()));
+    Client { inner }.send("Unary", request(&[("grpc-timeout", "1H")])).await.unwrap();
+
+    let sent = received.lock().unwrap().take().unwrap().0;
+    let sent: u64 = header(&sent, "grpc-timeout").unwrap().strip_suffix('u').unwrap().parse().unwrap();
+    let trace = &spans.traces().await[0];
+    for kind in ["CLIENT", "SERVER"] {
+        let budget = trace.span(kind, "test.v1.Kinds/Unary").attribute("grpc.timeout_ms").unwrap();
+        assert_eq!(budget, (sent / 1_000).to_string());
+    }
+    assert!(sent <= 60_000_000, "{sent}");
+}
+
 #[tracing::instrument(name = "hop", skip_all)]
 async fn hop(next: SocketAddr, message: String) -> Result<(), Status> {
     let channel = Endpoint::from_shared(format!("http://{next}")).unwrap().connect_lazy();
