@@ -63,6 +63,10 @@ pub(crate) enum QueryError {
     WrongMethod,
 }
 
+/// The same, in the shape of Jaeger's older `/api`.
+#[derive(Debug)]
+pub(crate) struct LegacyError(pub(crate) QueryError);
+
 /// `google.rpc.Status` without details: the body of every refusal in OTLP/HTTP.
 #[derive(Clone, PartialEq, Message)]
 struct RpcStatus {
@@ -144,5 +148,15 @@ impl IntoResponse for QueryError {
         let status = self.status();
         let error = json!({"error": {"httpCode": status.as_u16(), "message": self.to_string()}});
         (status, Json(error)).into_response()
+    }
+}
+
+// === impl LegacyError ===
+
+impl IntoResponse for LegacyError {
+    fn into_response(self) -> Response {
+        let status = self.0.status();
+        let errors = json!([{"code": status.as_u16(), "msg": self.0.to_string()}]);
+        (status, Json(json!({"data": null, "total": 0, "limit": 0, "offset": 0, "errors": errors}))).into_response()
     }
 }

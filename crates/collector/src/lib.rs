@@ -2,7 +2,7 @@
 //!
 //! A request's way: `rpc` (OTLP/gRPC) or `http` (OTLP/HTTP, through `body`) turns bytes into an export request,
 //! `signal` says what each of the three kinds of request is, `store` keeps it within its bounds, `query` reads it
-//! back with the JSON of Jaeger's `/api/v3`.
+//! back with the JSON of Jaeger's `/api/v3` and `/api/dependencies`.
 //!
 //! It listens where its caller says, keeps everything in memory and exports nothing about itself.
 //! What arrives is somebody else's: whatever its bytes are, they are kept, or refused with the status that OTLP

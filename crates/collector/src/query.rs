@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 
 use self::params::Params;
 use crate::Addresses;
-use crate::error::QueryError;
+use crate::error::{LegacyError, QueryError};
 use crate::id::TraceId;
-use crate::store::{Search, Store};
+use crate::store::{Dependencies, Search, Store};
 
 /// A trace id in a path, or how the path is not even text.
 type PathId = Result<Path<String>, PathRejection>;
 
-/// The read API: Jaeger's `/api/v3`, and beside it what Jaeger has nothing for.
+/// The read API: Jaeger's `/api/v3`, of its older `/api` what the newer has nothing for, and what Jaeger has nothing
+/// for.
 pub(crate) fn routes(store: Store, addresses: Addresses) -> Router {
     let guide = guide(addresses);
     Router::new()
@@ -26,6 +27,7 @@ pub(crate) fn routes(store: Store, addresses: Addresses) -> Router {
         .route("/api/v3/operations", get(operations))
         .route("/api/v3/traces", get(search))
         .route("/api/v3/traces/{trace_id}", get(trace))
+        .route("/api/dependencies", get(dependencies))
         .route("/api/logs", get(logs_without_trace))
         .route("/api/logs/{trace_id}", get(logs))
         .route("/api/stats", get(stats))
@@ -55,6 +57,11 @@ async fn trace(State(store): State<Store>, id: PathId) -> Result<Json<Value>, Qu
 async fn search(State(store): State<Store>, Query(params): Query<Params>) -> Result<Json<Value>, QueryError> {
     let traces = store.search(&Search::try_from(&params)?);
     if traces.is_empty() { Err(QueryError::NoTraces) } else { Ok(Json(json::spans(traces.concat()))) }
+}
+
+async fn dependencies(State(store): State<Store>, Query(params): Query<Params>) -> Result<Json<Value>, LegacyError> {
+    let calls = store.dependencies(&Dependencies::try_from(&params).map_err(LegacyError)?);
+    Ok(Json(json::dependencies(&calls)))
 }
 
 async fn logs(State(store): State<Store>, id: PathId) -> Result<Json<Value>, QueryError> {
@@ -94,11 +101,12 @@ Send to it
   OTLP/gRPC   http://{grpc}
   OTLP/HTTP   http://{http}   POST /v1/traces, /v1/metrics, /v1/logs; protobuf or JSON, gzip accepted
 
-Read from it (the first four as in Jaeger)
+Read from it (the first five as in Jaeger)
   http://{query}/api/v3/services
   http://{query}/api/v3/operations?service=NAME&spanKind=server
   http://{query}/api/v3/traces/TRACE_ID
   http://{query}/api/v3/traces?query.startTimeMin=RFC3339&query.startTimeMax=RFC3339&query.serviceName=NAME
+  http://{query}/api/dependencies?endTs=MILLISECONDS_SINCE_1970&lookback=MILLISECONDS
   http://{query}/api/logs/TRACE_ID   (without an id: the logs that belong to no trace)
   http://{query}/api/stats
 "

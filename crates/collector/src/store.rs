@@ -11,6 +11,9 @@ pub(crate) use points::Points;
 mod search;
 pub(crate) use search::Search;
 
+mod dependencies;
+pub(crate) use dependencies::{Calls, Dependencies};
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -94,6 +97,12 @@ impl Store {
         let candidates = self.lock().traces.candidates(search);
         let found = candidates.into_iter().filter(|spans| search.confirms(spans));
         found.take(search.depth).map(|spans| spans.decode()).collect()
+    }
+
+    /// How often which service calls which.
+    pub(crate) fn dependencies(&self, dependencies: &Dependencies) -> Calls {
+        let traces = self.lock().traces.covered_by(dependencies);
+        dependencies.count(&traces)
     }
 
     /// The log records of a trace, none if none are here.

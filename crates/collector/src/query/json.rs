@@ -4,6 +4,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, TracesData};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::store::Calls;
+
 /// Spans as Jaeger answers them: OTLP's JSON in a `result`.
 pub(super) fn spans(mut resource_spans: Vec<ResourceSpans>) -> Value {
     // Jaeger always writes these three, if only as `{}`.
@@ -22,6 +24,13 @@ pub(super) fn spans(mut resource_spans: Vec<ResourceSpans>) -> Value {
 /// Log records as OTLP's JSON.
 pub(super) fn logs(resource_logs: Vec<ResourceLogs>) -> Value {
     otlp(&LogsData { resource_logs })
+}
+
+/// Which service calls which, as Jaeger's older API answers it.
+pub(super) fn dependencies(calls: &Calls) -> Value {
+    let links = calls.iter();
+    let links = links.map(|((parent, child), count)| json!({"parent": parent, "child": child, "callCount": count}));
+    json!({"data": links.collect::<Vec<_>>(), "total": 0, "limit": 0, "offset": 0, "errors": null})
 }
 
 /// What Jaeger calls a kind of span. As in Jaeger, one that nobody specified is internal.

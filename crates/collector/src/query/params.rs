@@ -6,10 +6,16 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::QueryError;
-use crate::store::Search;
+use crate::store::{Dependencies, Search};
+
+/// How far back dependencies are counted when nobody says: a day, in milliseconds.
+const LOOKBACK: u64 = 24 * 60 * 60 * 1000;
 
 /// How many traces a search answers with when it does not say.
 const DEPTH: usize = 100;
+
+/// In a millisecond.
+const NANOSECONDS: i128 = 1_000_000;
 
 /// The parameters of a query, found by the names of Jaeger's API (`query.startTimeMin`) or by their older form
 /// (`query.start_time_min`). Of one that is given twice, the first counts; an empty one counts as absent.
@@ -68,6 +74,20 @@ impl TryFrom<&Params> for Search {
     }
 }
 
+// === impl Dependencies ===
+
+impl TryFrom<&Params> for Dependencies {
+    type Error = QueryError;
+
+    fn try_from(params: &Params) -> Result<Self, QueryError> {
+        let end = params.parse("endTs", milliseconds)?.map(i128::from);
+        let before = end.map_or_else(|| OffsetDateTime::now_utc().unix_timestamp_nanos(), |end| end * NANOSECONDS);
+        let lookback = params.parse("lookback", milliseconds)?.unwrap_or(LOOKBACK);
+        let service = params.get("service").map(str::to_owned);
+        Ok(Self { after: before - i128::from(lookback) * NANOSECONDS, before, service })
+    }
+}
+
 /// `query.startTimeMin` becomes `query.start_time_min`.
 fn older_form(name: &str) -> String {
     let mut older = String::with_capacity(name.len() + 4);
@@ -78,6 +98,10 @@ fn older_form(name: &str) -> String {
         older.push(letter.to_ascii_lowercase());
     }
     older
+}
+
+fn milliseconds(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "not a whole number of milliseconds")
 }
 
 /// A point in time by RFC 3339; what lies outside of what a span can have is moved to its edge.

@@ -17,6 +17,7 @@ const OURS: &str = "the store decodes only what it has encoded";
 #[derive(Debug)]
 pub(crate) struct KeptSpan {
     pub(crate) id: SpanId,
+    pub(crate) parent: Option<SpanId>,
     pub(crate) name: Box<str>,
     /// The number of OTLP's enum.
     pub(crate) kind: i32,
@@ -93,15 +94,16 @@ impl KeptSpan {
         if span.parent_span_id == [0; 8] {
             span.parent_span_id.clear();
         }
-        if !span.parent_span_id.is_empty() {
-            SpanId::from_wire(&span.parent_span_id)?;
-        }
+        let parent = match span.parent_span_id.as_slice() {
+            [] => None,
+            parent => Some(SpanId::from_wire(parent)?),
+        };
 
         let encoded = span.encode_to_vec();
         let start = span.start_time_unix_nano;
         // A clock may have been set back in between.
         let duration = span.end_time_unix_nano.saturating_sub(start);
-        Some((trace, Self { id, name: span.name.into(), kind: span.kind, start, duration, encoded }))
+        Some((trace, Self { id, parent, name: span.name.into(), kind: span.kind, start, duration, encoded }))
     }
 
     pub(super) fn decode(&self) -> Span {

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::dependencies::Dependencies;
 use super::kept::{KeptLog, KeptSpan};
 use super::search::Search;
 use super::tree::{Origin, Tree};
@@ -182,6 +183,12 @@ impl Traces {
         let latest_first = self.arrivals.iter().rev().filter_map(|id| self.traces.get(id));
         let candidates = latest_first.map(|trace| &trace.spans).filter(|spans| search.may_confirm(spans));
         candidates.cloned().collect()
+    }
+
+    /// Every trace that counts for `dependencies`.
+    pub(super) fn covered_by(&self, dependencies: &Dependencies) -> Vec<Tree<KeptSpan>> {
+        let traces = self.traces.values().map(|trace| &trace.spans).filter(|spans| dependencies.covers(spans));
+        traces.cloned().collect()
     }
 
     /// Every span with its service.

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod collector_under_test;
+mod dependencies;
 mod encodings;
 mod fixtures;
 mod logs_and_metrics;

@@ -157,6 +157,9 @@ async fn the_root_tells_what_is_here_with_real_addresses() {
     for address in [collector.grpc, collector.http, collector.query] {
         assert!(text.contains(&format!("http://{address}")), "{text}");
     }
+    for path in ["v3/services", "v3/operations", "v3/traces", "dependencies?endTs=", "logs", "stats"] {
+        assert!(text.contains(&format!("http://{}/api/{path}", collector.query)), "{text}");
+    }
 }
 
 #[tokio::test]
