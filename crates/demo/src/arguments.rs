@@ -1,17 +1,19 @@
 //! The command line's grammar.
 
+mod addresses;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::member::Member;
 
-/// Where everything is unless told otherwise.
-pub(crate) const GATEWAY: &str = "http://127.0.0.1:50050";
-pub(crate) const ORDER: &str = "http://127.0.0.1:50051";
-pub(crate) const PAYMENT: &str = "http://127.0.0.1:50052";
-pub(crate) const VIEW: &str = "http://127.0.0.1:8787";
+use self::addresses::plain_url;
+
+pub(crate) use self::addresses::{
+    BackendArguments, GATEWAY, GatewayArguments, ORDER, PAYMENT, ServicesArguments, VIEW, ViewArguments,
+};
 
 /// Starts the shop (gateway, order, payment, a sandbox bank) and a trace collector, places one order through it and shows
 /// the order's trace. Needs no Docker and no network.
@@ -81,25 +83,22 @@ pub(crate) enum Command {
     },
     /// Lists the services, whether each is healthy, and which of them have sent traces.
     Services(ServicesArguments),
+    /// Places orders at a steady rate, whatever the answers take, and tells how long they took.
+    ///
+    /// Exits with 1 when an order failed that should not have.
+    Load(LoadArguments),
+    /// Checks on a running system that every promise about its traces holds, a line for each.
+    ///
+    /// Works with the demo's own collector and with the system of compose/. Exits with 0 when each line holds or is
+    /// skipped because its backend is not given, otherwise with 1.
+    Verify(VerifyArguments),
+    /// Shows one promise about traces step by step on real data.
+    Explain(ExplainArguments),
+    /// Asks a URL whether all is well there, for a container's health check: exits with 0 when it answers 2xx, else with 1.
+    Healthcheck(healthcheck::Healthcheck),
     /// Runs one of the demo's own processes.
     #[command(hide = true)]
     Serve(ServeArguments),
-}
-
-/// Where traces are read from.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ViewArguments {
-    /// The demo's collector, or a Jaeger's query address.
-    #[arg(long, value_name = "URL", env = "DEMO_VIEW", default_value = VIEW, value_parser = url)]
-    pub(crate) view: String,
-}
-
-/// Where orders are placed.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct GatewayArguments {
-    /// The gateway.
-    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY", default_value = GATEWAY, value_parser = plain_url)]
-    pub(crate) gateway: String,
 }
 
 /// An order, as typed. Holds an e-mail address and a payment token, hence no `Debug`.
@@ -133,19 +132,52 @@ pub(crate) struct OrderArguments {
     pub(crate) view: ViewArguments,
 }
 
-/// Where the services are.
+/// How much load, and for how long.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct ServicesArguments {
+pub(crate) struct LoadArguments {
+    /// Orders a second.
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rps: u32,
+    /// For how long, for example 30s or 5m.
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Duration,
     #[command(flatten)]
     pub(crate) gateway: GatewayArguments,
-    /// The order service.
-    #[arg(long, value_name = "URL", env = "DEMO_ORDER", default_value = ORDER, value_parser = plain_url)]
-    pub(crate) order: String,
-    /// The payment service.
-    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT", default_value = PAYMENT, value_parser = plain_url)]
-    pub(crate) payment: String,
+}
+
+/// What to check, and how to tell.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct VerifyArguments {
+    /// Checks instead that each of the newest N orders has its trace, and places none.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) last: Option<u32>,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) view: ViewArguments,
+    pub(crate) backends: BackendArguments,
+}
+
+/// What to explain.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExplainArguments {
+    /// What to explain.
+    pub(crate) topic: Topic,
+    #[command(flatten)]
+    pub(crate) backends: BackendArguments,
+}
+
+/// What can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Topic {
+    /// Which traces the Collector keeps, and why the metrics count all the same.
+    Sampling,
+    /// What becomes of secrets on the way to the backends.
+    Redaction,
+    /// How one trace and one deadline cross every hop.
+    Propagation,
+    /// What becomes of traces while a backend is down.
+    Queue,
 }
 
 /// What the demo tells a process of its own.
@@ -159,27 +191,6 @@ pub(crate) struct ServeArguments {
     /// The member's own settings.
     #[arg(last = true)]
     pub(crate) settings: Vec<String>,
-}
-
-/// An address without its last slash; of one with a port `http://` may be left out.
-fn url(text: &str) -> Result<String, String> {
-    let expected = || "expected http://HOST:PORT".to_owned();
-    let bare = !text.contains("://");
-    let full = if bare { format!("http://{text}") } else { text.to_owned() };
-    let parsed: http::Uri = full.parse().map_err(|error| format!("{error}, {}", expected()))?;
-    let (Some("http" | "https"), Some(authority)) = (parsed.scheme_str(), parsed.authority()) else {
-        return Err(expected());
-    };
-    // What follows the host must be a port, and a bare word is a host only with one.
-    let port = authority.port_u16().is_some() || !bare && authority.as_str() == authority.host();
-    let valid = port && !authority.host().is_empty();
-    if valid { Ok(full.trim_end_matches('/').to_owned()) } else { Err(expected()) }
-}
-
-/// The address of something that is spoken to without TLS.
-fn plain_url(text: &str) -> Result<String, String> {
-    let url = url(text)?;
-    if url.starts_with("http://") { Ok(url) } else { Err("expected http://HOST:PORT, without TLS".to_owned()) }
 }
 
 fn trace_id(text: &str) -> Result<String, String> {
@@ -209,18 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_may_leave_out_its_scheme() {
-        assert_eq!(url("127.0.0.1:50050").unwrap(), "http://127.0.0.1:50050");
-        assert_eq!(url("http://jaeger:16686/").unwrap(), "http://jaeger:16686");
-        assert_eq!(url("https://jaeger").unwrap(), "https://jaeger");
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused() {
-        for text in ["nonsense", "ftp://x", "http://", "http://:80", "a b", "127.0.0.1:99999", "http://x:port", ""] {
-            assert!(url(text).is_err(), "{text}");
-        }
-        assert!(plain_url("https://127.0.0.1:4317").is_err());
+    fn what_is_no_address_is_refused_on_the_command_line() {
         for flag in ["up --otlp nonsense", "up --otlp https://x", "order --gateway nonsense"] {
             assert!(Arguments::try_parse_from(format!("demo {flag}").split(' ')).is_err(), "{flag}");
         }

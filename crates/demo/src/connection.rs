@@ -126,7 +126,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use crate::shop::NewOrder;
+    use crate::shop::{Gateway, NewOrder};
 
     async fn listen() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -136,9 +136,9 @@ mod tests {
 
     /// What an order at `address` is answered, while `server` runs.
     async fn refusal(address: SocketAddr, server: impl Future) -> String {
-        let gateway = format!("http://{address}");
+        let gateway = Gateway::new(&format!("http://{address}")).unwrap();
         tokio::select! {
-            placed = NewOrder::example().place(&gateway) => placed.unwrap_err().to_string(),
+            placed = gateway.place(NewOrder::example()) => placed.unwrap_err().to_string(),
             _ = server => unreachable!("the server ended"),
         }
     }

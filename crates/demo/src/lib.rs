@@ -7,6 +7,7 @@
 //!                    waterfall ─ drawn; then Ctrl-C, and the children stop in order
 //! demo once          the same, and the trace's tree compared line by line with [`PAID_ORDER`]
 //! demo order | trace | services        against a shop that runs; the view may be a Jaeger
+//! demo load | verify | explain         the same, and the backends that stand behind a Collector
 //! ```
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,9 @@ mod up;
 mod once;
 mod order;
 mod services;
+mod load;
+mod verify;
+mod explain;
 
 mod system;
 mod member;
@@ -27,7 +31,14 @@ mod signals;
 
 mod shop;
 mod connection;
+mod backends;
+mod backend;
 mod view;
+mod prometheus;
+mod tempo;
+mod loki;
+mod probe;
+mod secrets;
 mod otlp;
 mod trace;
 mod tree;
@@ -48,6 +59,9 @@ use crate::waterfall::render;
 
 pub use crate::tree::PAID_ORDER;
 
+/// What `demo healthcheck` asks unless told otherwise: the page of the demo's own collector.
+const HEALTH: ([u8; 4], u16) = ([127, 0, 0, 1], 8787);
+
 /// Does what the command line asks for. What fails is told on stderr and is the exit code 1.
 pub async fn run(environment: Environment) -> ExitCode {
     match command(Arguments::parse(), environment).await {
@@ -67,13 +81,28 @@ async fn command(arguments: Arguments, environment: Environment) -> anyhow::Resu
         Command::Order(order) => order::order(order).await,
         Command::Trace { id, json, view } => trace(&id, json, &view.view).await,
         Command::Services(services) => services::services(services).await,
+        Command::Load(load) => load::load(load).await,
+        Command::Verify(verify) => verify::verify(verify).await,
+        Command::Explain(explain) => explain::explain(explain).await,
+        Command::Healthcheck(healthcheck) => {
+            healthcheck.run(HEALTH.into(), "/").await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Serve(member) => serve::serve(member, environment).await.map(|()| ExitCode::SUCCESS),
     }
 }
 
 /// `demo trace`: one trace, once it has stopped growing.
 async fn trace(id: &str, json: bool, view: &str) -> anyhow::Result<ExitCode> {
-    let Some(recorded) = View::new(view)?.grown(id).await? else { bail!("{view} has no trace {id}") };
+    let asked = View::new(view)?;
+    let mut found = asked.grown(id).await?;
+    if found.is_none() {
+        screen::complain(format!(
+            "demo: {view} does not have this trace yet; a Collector that samples keeps it for some seconds"
+        ));
+        found = asked.arrived(id).await?;
+    }
+    let Some(recorded) = found else { bail!("{view} has no trace {id}") };
     if json {
         screen::print(to_string_pretty(&recorded.document)?)?;
     } else {

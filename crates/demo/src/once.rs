@@ -14,7 +14,7 @@ use crate::member::Member;
 use crate::order::describe;
 use crate::ports::Ports;
 use crate::screen;
-use crate::shop::NewOrder;
+use crate::shop::{Gateway, NewOrder};
 use crate::signals::Signals;
 use crate::system::{Plan, System};
 use crate::tree::{PAID_ORDER, comparable};
@@ -88,7 +88,7 @@ async fn run(setup: &Setup, data: &Data, out: Option<Out>) -> anyhow::Result<Che
 
 /// Places an order and returns its trace.
 async fn order(system: &System) -> anyhow::Result<Recorded> {
-    let placed = NewOrder::example().place(&system.url(Member::Gateway)).await?;
+    let placed = Gateway::new(&system.url(Member::Gateway))?.place(NewOrder::example()).await?;
     screen::print(describe(&placed))?;
     if !placed.succeeded() {
         bail!("the order failed");

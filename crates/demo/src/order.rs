@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use proto::types::v1::{Money, Order, OrderState};
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use crate::arguments::OrderArguments;
 use crate::columns::printable;
 use crate::connection::causes;
 use crate::screen;
-use crate::shop::{NewOrder, Placed};
+use crate::shop::{Gateway, NewOrder, Placed};
 use crate::view::View;
 use crate::waterfall::{duration, render};
 
@@ -25,10 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When nothing answers at the gateway. Without a view the order still counts.
 pub(crate) async fn order(arguments: OrderArguments) -> anyhow::Result<ExitCode> {
-    let (gateway, view) = (arguments.gateway.gateway.clone(), View::new(&arguments.view.view)?);
+    let (gateway, view) = (Gateway::new(&arguments.gateway.gateway)?, View::new(&arguments.view.view)?);
     let traceparent = arguments.traceparent.clone();
     let key = arguments.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let placed = new_order(arguments, key.clone())?.place(&gateway).await?;
+    let placed = gateway.place(new_order(arguments, key.clone())?.kept()).await?;
 
     screen::print(format!("{}key       {}\n", describe(&placed), printable(&key)))?;
     if let Some(id) = &placed.trace_id {
@@ -55,13 +56,18 @@ fn new_order(arguments: OrderArguments, key: String) -> anyhow::Result<NewOrder>
     if skus.len() != quantities.len() {
         bail!("{} times --sku but {} times --quantity: give one quantity for each sku", skus.len(), quantities.len());
     }
+    let mut metadata = MetadataMap::new();
+    if let Some(traceparent) = arguments.traceparent {
+        let value = traceparent.parse().context("--traceparent holds characters that no header can")?;
+        metadata.insert("traceparent", value);
+    }
     Ok(NewOrder {
         items: skus.into_iter().zip(quantities).collect(),
         email: arguments.email,
         token: arguments.token,
         key,
         deadline: arguments.deadline,
-        traceparent: arguments.traceparent,
+        metadata,
     })
 }
 

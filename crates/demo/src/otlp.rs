@@ -7,20 +7,29 @@ use serde_json::Value;
 
 use crate::trace::{Kind, Log, Span};
 
-/// The spans of `{"resourceSpans": [...]}`; a span that was sent twice is returned once.
+/// The spans of one trace, `{"resourceSpans": [...]}`; a span that was sent twice is returned once.
 pub(crate) fn spans(document: &Value) -> Vec<Span> {
-    let mut spans = Vec::new();
     let mut ids = HashSet::new();
-    for resource in list(&document["resourceSpans"]) {
-        let service = service_name(resource);
-        for span in list(&resource["scopeSpans"]).iter().flat_map(|scope| list(&scope["spans"])) {
-            let span = read_span(&service, span);
-            if ids.insert(span.id.clone()) {
-                spans.push(span);
-            }
-        }
+    let spans = read(document).map(|(_, span)| span);
+    spans.filter(|span| ids.insert(span.id.clone())).collect()
+}
+
+/// The spans of several traces, by their trace's id.
+pub(crate) fn traces(document: &Value) -> BTreeMap<String, Vec<Span>> {
+    let mut traces: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (trace, span) in read(document) {
+        traces.entry(trace).or_default().push(span);
     }
-    spans
+    traces
+}
+
+/// Each span with the id of its trace.
+fn read(document: &Value) -> impl Iterator<Item = (String, Span)> {
+    list(&document["resourceSpans"]).iter().flat_map(|resource| {
+        let service = service_name(resource);
+        let spans = list(&resource["scopeSpans"]).iter().flat_map(|scope| list(&scope["spans"]));
+        spans.map(move |span| (id(&span["traceId"]), read_span(&service, span)))
+    })
 }
 
 /// The log records of `{"resourceLogs": [...]}`.
@@ -106,10 +115,21 @@ fn time(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
 }
 
-/// An id in hex. All zeros is how some writers spell "none".
+/// An id in hex. All zeros is how some writers spell "none"; a span's in base64, as protobuf's own mapping has it, is
+/// told by its padding.
 fn id(value: &Value) -> String {
-    let id = text(value).to_ascii_lowercase();
+    let text = text(value);
+    let id = text.strip_suffix('=').map_or_else(|| text.to_ascii_lowercase(), hex);
     if id.bytes().all(|digit| digit == b'0') { String::new() } else { id }
+}
+
+const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The eight bytes that eleven digits of base64 stand for; their last two bits are none of them.
+fn hex(base64: &str) -> String {
+    let digits = base64.chars().filter_map(|digit| BASE64.find(digit)).take(11);
+    let bits = digits.fold(0_u128, |bits, digit| bits << 6 | digit as u128);
+    format!("{:016x}", bits >> 2)
 }
 
 fn text(value: &Value) -> String {
@@ -140,6 +160,20 @@ mod tests {
             assert_eq!((span.service.as_str(), span.id.as_str()), ("order", "00f067aa0ba902b7"));
             assert_eq!((span.parent, span.kind, span.start, span.failed), (None, Kind::Server, 7, true));
         }
+    }
+
+    #[test]
+    fn an_id_reads_the_same_in_hex_and_in_base64() {
+        assert_eq!(one(json!({"spanId": "APBnqgupArc="}))[0].id, "00f067aa0ba902b7");
+        assert_eq!(one(json!({"spanId": "/////////+8="}))[0].id, "ffffffffffffffef");
+        assert_eq!(one(json!({"spanId": "1", "parentSpanId": "AAAAAAAAAAA="}))[0].parent, None);
+    }
+
+    #[test]
+    fn spans_are_told_apart_by_their_trace() {
+        let spans = json!([{"traceId": "A1", "spanId": "1"}, {"traceId": "b2", "spanId": "1"}]);
+        let traces = traces(&json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}));
+        assert_eq!(traces.keys().collect::<Vec<_>>(), ["a1", "b2"]);
     }
 
     #[test]

@@ -47,10 +47,11 @@ pub(crate) async fn services(arguments: ServicesArguments) -> anyhow::Result<Exi
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-const SERVING: &str = "SERVING";
+/// What a service says that is well.
+pub(crate) const SERVING: &str = "SERVING";
 
 /// What a service says of itself by `grpc.health.v1`; `None` when nothing answers.
-async fn health(address: &str) -> Option<String> {
+pub(crate) async fn health(address: &str) -> Option<String> {
     let mut client = HealthClient::with_origin(Connection::new(), address.parse().ok()?);
     match timeout(PATIENCE, client.check(HealthCheckRequest::default())).await {
         Ok(Ok(answer)) => Some(match answer.into_inner().status() {

@@ -12,7 +12,7 @@ use crate::data::Data;
 use crate::order::describe;
 use crate::ports::Ports;
 use crate::screen;
-use crate::shop::NewOrder;
+use crate::shop::{Gateway, NewOrder};
 use crate::signals::Signals;
 use crate::system::{Plan, System};
 use crate::view::View;
@@ -67,7 +67,7 @@ async fn warn_of_silence(otlp: Option<&str>) {
 /// Prints where everything is, the first order with its waterfall, and what to try next.
 async fn show(system: &System, plan: &Plan<'_>, took: Duration) -> anyhow::Result<()> {
     screen::print(welcome::addresses(system, plan, took))?;
-    let placed = NewOrder::example().place(&system.url(crate::member::Member::Gateway)).await?;
+    let placed = Gateway::new(&system.url(crate::member::Member::Gateway))?.place(NewOrder::example()).await?;
     screen::print(format!("One order was placed for you:\n{}", screen::indented(&describe(&placed))))?;
     if let (Some(view), Some(id)) = (system.view(), &placed.trace_id) {
         match View::new(&view)?.settled(id, None, PATIENCE).await {

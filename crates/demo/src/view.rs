@@ -1,18 +1,24 @@
 //! Traces as a backend shows them: the demo's own collector and Jaeger answer the same questions.
 
+mod search;
+
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use reqwest::{Response, StatusCode};
+use anyhow::Context;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::backend::Backend;
 use crate::otlp;
-use crate::shop::nothing_answers;
 use crate::trace::{Kind, Trace};
+
+pub(crate) use self::search::Search;
 
 /// How often a trace that is still arriving is asked for.
 const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The same once it has not come at once: behind a Collector that waits before it decides, each takes seconds.
+const LATER_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long a trace must stay as it is to count as settled: each service exports every 200 ms.
 const QUIET: Duration = Duration::from_millis(450);
@@ -20,12 +26,12 @@ const QUIET: Duration = Duration::from_millis(450);
 /// How long a trace of which nothing is known may keep growing before it is shown as it is.
 const GROWTH_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long a Collector may take to decide on a trace and to hand it on.
+const DECISION_LIMIT: Duration = Duration::from_secs(10);
+
 /// A backend that answers Jaeger's `/api/v3`.
 #[derive(Clone, Debug)]
-pub(crate) struct View {
-    base: String,
-    http: reqwest::Client,
-}
+pub(crate) struct View(Backend);
 
 /// A trace as it was received.
 #[derive(Clone, Debug)]
@@ -43,18 +49,12 @@ pub(crate) struct Recorded {
 impl View {
     /// A view of the backend at `base`, for example `http://127.0.0.1:8787`.
     pub(crate) fn new(base: &str) -> anyhow::Result<Self> {
-        // No proxy: it would be asked for 127.0.0.1 too.
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
-        Ok(Self { base: base.to_owned(), http: http.context("failed to set up an HTTP client")? })
+        Ok(Self(Backend::new(base)?))
     }
 
     /// The trace as it is now; `None` when the backend does not know it.
-    async fn trace(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
-        let response = self.get(&format!("/api/v3/traces/{id}")).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let answer = self.json(response).await?;
+    pub(crate) async fn trace(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
+        let Some(answer) = self.0.find(&path(id), &[]).await? else { return Ok(None) };
         let document = json!({ "resourceSpans": answer["result"]["resourceSpans"] });
         let spans = otlp::spans(&document);
         if spans.is_empty() {
@@ -75,10 +75,46 @@ impl View {
         self.quiet(id, limit, |found| found.is_some_and(|found| is_whole(&found.trace, caller))).await
     }
 
+    /// The same, which has to be `enough` besides.
+    pub(crate) async fn awaited(
+        &self,
+        id: &str,
+        limit: Duration,
+        enough: impl Fn(&Trace) -> bool,
+    ) -> anyhow::Result<Option<Recorded>> {
+        let whole = |found: &Recorded| is_whole(&found.trace, None) && enough(&found.trace);
+        self.quiet(id, limit, |found| found.is_some_and(whole)).await
+    }
+
     /// The trace once it has stopped growing, whatever it lacks then: a parent elsewhere never arrives. `None` when
     /// nothing of it arrives in the same time.
     pub(crate) async fn grown(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
         self.quiet(id, GROWTH_LIMIT, |_| true).await
+    }
+
+    /// The same for a trace that is known to be on its way: a Collector that samples holds it back for some seconds.
+    pub(crate) async fn arrived(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
+        self.quiet(id, DECISION_LIMIT, |found| found.is_some()).await
+    }
+
+    /// Whether the backend knows anything of the trace.
+    pub(crate) async fn holds(&self, id: &str) -> anyhow::Result<bool> {
+        Ok(self.raw(id).await?.is_some())
+    }
+
+    /// The trace as the backend writes it.
+    pub(crate) async fn raw(&self, id: &str) -> anyhow::Result<Option<String>> {
+        self.0.text(&path(id), &[]).await
+    }
+
+    /// The trace's log records as the backend writes them, if it keeps any.
+    pub(crate) async fn raw_logs(&self, id: &str) -> anyhow::Result<Option<String>> {
+        self.0.text(&format!("/api/logs/{id}"), &[]).await
+    }
+
+    /// Whether this is a backend that keeps log records too: the demo's collector does, Jaeger does not.
+    pub(crate) async fn keeps_logs(&self) -> bool {
+        self.0.json("/api/logs", &[]).await.is_ok_and(|answer| answer.is_object())
     }
 
     /// Asks until the trace has not changed for a while and is `enough`, or `limit` has passed.
@@ -88,9 +124,9 @@ impl View {
         limit: Duration,
         enough: impl Fn(Option<&Recorded>) -> bool,
     ) -> anyhow::Result<Option<Recorded>> {
-        let deadline = Instant::now() + limit;
+        let started = Instant::now();
         let mut size = (0, 0);
-        let mut unchanged_since = Instant::now();
+        let mut unchanged_since = started;
         loop {
             let found = self.trace(id).await?;
             let seen = found.as_ref().map_or((0, 0), |found| (found.trace.spans.len(), found.trace.logs.len()));
@@ -98,23 +134,23 @@ impl View {
                 (size, unchanged_since) = (seen, Instant::now());
             }
             let settled = enough(found.as_ref()) && unchanged_since.elapsed() >= QUIET;
-            if settled || Instant::now() >= deadline {
+            if settled || started.elapsed() >= limit {
                 return Ok(found.map(|found| Recorded { settled, ..found }));
             }
-            sleep(INTERVAL).await;
+            sleep(if started.elapsed() < GROWTH_LIMIT { INTERVAL } else { LATER_INTERVAL }).await;
         }
     }
 
     /// The names of the services that have sent spans.
     pub(crate) async fn services(&self) -> anyhow::Result<Vec<String>> {
-        let answer = self.json(self.get("/api/v3/services").await?).await?;
+        let answer = self.0.json("/api/v3/services", &[]).await?;
         let names = answer["services"].as_array().context("the view's answer holds no list of services")?;
         Ok(names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
     /// The log records of a trace; Jaeger has none, and says so in its own ways.
     async fn logs(&self, id: &str) -> anyhow::Result<Option<Value>> {
-        let response = self.get(&format!("/api/logs/{id}")).await?;
+        let response = self.0.get(&format!("/api/logs/{id}"), &[]).await?;
         if !response.status().is_success() {
             return Ok(None);
         }
@@ -124,21 +160,10 @@ impl View {
             result => result,
         }))
     }
+}
 
-    async fn get(&self, path: &str) -> anyhow::Result<Response> {
-        match self.http.get(format!("{}{path}", self.base)).send().await {
-            Err(error) if error.is_connect() => bail!(nothing_answers(&self.base)),
-            answer => answer.with_context(|| format!("failed to ask {}", self.base)),
-        }
-    }
-
-    async fn json(&self, response: Response) -> anyhow::Result<Value> {
-        let status = response.status();
-        if !status.is_success() {
-            bail!("{} answered {status}", self.base);
-        }
-        response.json().await.with_context(|| format!("{} answered something that is not JSON", self.base))
-    }
+fn path(id: &str) -> String {
+    format!("/api/v3/traces/{id}")
 }
 
 /// Whether nothing is known to be outstanding: there is a root, each parent is there, and each gRPC call that succeeded

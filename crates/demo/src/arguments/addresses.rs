@@ -1,0 +1,115 @@
+//! Where the things are that the demo talks to.
+
+use clap::Args;
+
+/// Where everything is unless told otherwise.
+pub(crate) const GATEWAY: &str = "http://127.0.0.1:50050";
+pub(crate) const ORDER: &str = "http://127.0.0.1:50051";
+pub(crate) const PAYMENT: &str = "http://127.0.0.1:50052";
+pub(crate) const VIEW: &str = "http://127.0.0.1:8787";
+
+/// Where traces are read from.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ViewArguments {
+    /// The demo's collector, or a Jaeger's query address.
+    #[arg(long, value_name = "URL", env = "DEMO_VIEW", default_value = VIEW, value_parser = url)]
+    pub(crate) view: String,
+}
+
+/// Where orders are placed.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GatewayArguments {
+    /// The gateway.
+    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY", default_value = GATEWAY, value_parser = plain_url)]
+    pub(crate) gateway: String,
+}
+
+/// Where the services are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServicesArguments {
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArguments,
+    /// The order service.
+    #[arg(long, value_name = "URL", env = "DEMO_ORDER", default_value = ORDER, value_parser = plain_url)]
+    pub(crate) order: String,
+    /// The payment service.
+    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT", default_value = PAYMENT, value_parser = plain_url)]
+    pub(crate) payment: String,
+    #[command(flatten)]
+    pub(crate) view: ViewArguments,
+}
+
+/// Where the services and the backends are. One that is not given is not asked.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Addresses")]
+pub(crate) struct BackendArguments {
+    #[command(flatten)]
+    pub(crate) services: ServicesArguments,
+    /// Prometheus, for the metrics made before sampling.
+    #[arg(long, value_name = "URL", env = "DEMO_PROMETHEUS", value_parser = url)]
+    pub(crate) prometheus: Option<String>,
+    /// Tempo.
+    #[arg(long, value_name = "URL", env = "DEMO_TEMPO", value_parser = url)]
+    pub(crate) tempo: Option<String>,
+    /// Loki, for the logs.
+    #[arg(long, value_name = "URL", env = "DEMO_LOKI", value_parser = url)]
+    pub(crate) loki: Option<String>,
+    /// The OpenTelemetry Collector's OTLP/HTTP receiver, for probes of its redaction.
+    #[arg(long, value_name = "URL", env = "DEMO_COLLECTOR", value_parser = url)]
+    pub(crate) collector: Option<String>,
+    /// How many healthy traces of a hundred the Collector is told to keep.
+    #[arg(long, value_name = "PERCENT", env = "TAIL_SAMPLE_PERCENT", default_value = "100", value_parser = percent)]
+    pub(crate) sample_percent: f64,
+}
+
+/// An address without its last slash; of one with a port `http://` may be left out.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    let expected = || "expected http://HOST:PORT".to_owned();
+    let bare = !text.contains("://");
+    let full = if bare { format!("http://{text}") } else { text.to_owned() };
+    let parsed: http::Uri = full.parse().map_err(|error| format!("{error}, {}", expected()))?;
+    let (Some("http" | "https"), Some(authority)) = (parsed.scheme_str(), parsed.authority()) else {
+        return Err(expected());
+    };
+    // What follows the host must be a port, and a bare word is a host only with one.
+    let port = authority.port_u16().is_some() || !bare && authority.as_str() == authority.host();
+    let valid = port && !authority.host().is_empty();
+    if valid { Ok(full.trim_end_matches('/').to_owned()) } else { Err(expected()) }
+}
+
+/// The address of something that is spoken to without TLS.
+pub(super) fn plain_url(text: &str) -> Result<String, String> {
+    let url = url(text)?;
+    if url.starts_with("http://") { Ok(url) } else { Err("expected http://HOST:PORT, without TLS".to_owned()) }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or_else(|| "expected a number from 0 to 100".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_leave_out_its_scheme() {
+        assert_eq!(url("127.0.0.1:50050").unwrap(), "http://127.0.0.1:50050");
+        assert_eq!(url("http://jaeger:16686/").unwrap(), "http://jaeger:16686");
+        assert_eq!(url("https://jaeger").unwrap(), "https://jaeger");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["nonsense", "ftp://x", "http://", "http://:80", "a b", "127.0.0.1:99999", "http://x:port", ""] {
+            assert!(url(text).is_err(), "{text}");
+        }
+        assert!(plain_url("https://127.0.0.1:4317").is_err());
+    }
+
+    #[test]
+    fn a_percentage_is_a_number_from_0_to_100() {
+        assert_eq!(["0", "2.5", "100"].map(|text| percent(text).unwrap()), [0.0, 2.5, 100.0]);
+        assert!(["-1", "101", "NaN", "ten", ""].iter().all(|text| percent(text).is_err()));
+    }
+}

@@ -1,0 +1,33 @@
+//! Tempo's HTTP API: one trace by its id.
+
+use crate::backend::Backend;
+use crate::otlp;
+use crate::trace::Span;
+
+/// A Tempo.
+#[derive(Clone, Debug)]
+pub(crate) struct Tempo(Backend);
+
+// === impl Tempo ===
+
+impl Tempo {
+    pub(crate) fn new(backend: Backend) -> Self {
+        Self(backend)
+    }
+
+    /// The trace as Tempo holds it; `None` when it does not know it, which it may also say with an empty one.
+    pub(crate) async fn trace(&self, id: &str) -> anyhow::Result<Option<Vec<Span>>> {
+        let Some(answer) = self.0.find(&path(id), &[]).await? else { return Ok(None) };
+        Ok(Some(otlp::spans(&answer["trace"])).filter(|spans| !spans.is_empty()))
+    }
+
+    /// The same as it was written.
+    pub(crate) async fn raw(&self, id: &str) -> anyhow::Result<Option<String>> {
+        self.0.text(&path(id), &[]).await
+    }
+}
+
+/// The second version answers in OTLP's own shape.
+fn path(id: &str) -> String {
+    format!("/api/v2/traces/{id}")
+}
