@@ -2,14 +2,16 @@
 
 mod addresses;
 
+use std::env;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::member::Member;
 
-use self::addresses::plain_url;
+use self::addresses::{Address, plain_url};
 
 pub(crate) use self::addresses::{
     BackendArguments, GATEWAY, GatewayArguments, ORDER, PAYMENT, ServicesArguments, VIEW, ViewArguments,
@@ -49,7 +51,8 @@ pub(crate) struct Setup {
     pub(crate) fresh: bool,
 
     /// Sends the traces to this OTLP/gRPC receiver instead of the demo's own collector; no waterfall then.
-    #[arg(long, global = true, value_name = "URL", env = "DEMO_OTLP", value_parser = plain_url)]
+    #[arg(long, global = true, value_name = "URL", env = "DEMO_OTLP")]
+    #[arg(hide_env_values = true, value_parser = Address(plain_url))]
     pub(crate) otlp: Option<String>,
 }
 
@@ -71,6 +74,7 @@ pub(crate) enum Command {
     /// Exits with 1 when the order was refused or failed.
     Order(OrderArguments),
     /// Shows a trace.
+    #[command(override_usage = "demo trace [OPTIONS] <ID>")]
     Trace {
         /// The trace's id, 32 hex digits.
         #[arg(value_parser = trace_id)]
@@ -139,7 +143,7 @@ pub(crate) struct LoadArguments {
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rps: u32,
     /// For how long, for example 30s or 5m.
-    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = some_time)]
     pub(crate) duration: Duration,
     #[command(flatten)]
     pub(crate) gateway: GatewayArguments,
@@ -158,8 +162,9 @@ pub(crate) struct VerifyArguments {
     pub(crate) backends: BackendArguments,
 }
 
-/// What to explain.
+/// What to explain. Of itself clap's usage would list every option that the environment sets as one to give.
 #[derive(Args, Clone, Debug)]
+#[command(override_usage = "demo explain [OPTIONS] <TOPIC>")]
 pub(crate) struct ExplainArguments {
     /// What to explain.
     pub(crate) topic: Topic,
@@ -193,6 +198,37 @@ pub(crate) struct ServeArguments {
     pub(crate) settings: Vec<String>,
 }
 
+impl Arguments {
+    /// What the command line and the environment say; ends the process when that cannot be understood. An empty variable
+    /// counts as unset: that is how compose files and shells write one that was left out.
+    pub(crate) fn read() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+impl Command {
+    /// Whether the exit code tells what was found out, to whoever reads nothing else.
+    pub(crate) fn answers_by_its_exit_code(&self) -> bool {
+        matches!(self, Self::Once { .. } | Self::Load(_) | Self::Verify(_) | Self::Explain(_))
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|argument| match argument.get_env() {
+        Some(name) if is_empty(name) => argument.env(None::<&str>),
+        _ => argument,
+    });
+    command.mut_subcommands(without_empty_variables)
+}
+
+/// A time in which something can happen.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time.is_zero() { Err("no order is due in no time".to_owned()) } else { Ok(time) }
+}
+
 fn trace_id(text: &str) -> Result<String, String> {
     let id = text.to_ascii_lowercase();
     let valid =
@@ -202,8 +238,6 @@ fn trace_id(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -223,6 +257,14 @@ mod tests {
     fn what_is_no_address_is_refused_on_the_command_line() {
         for flag in ["up --otlp nonsense", "up --otlp https://x", "order --gateway nonsense"] {
             assert!(Arguments::try_parse_from(format!("demo {flag}").split(' ')).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_load_lasts_longer_than_no_time() {
+        for (length, lasts) in [("1ms", true), ("5m", true), ("0s", false), ("soon", false)] {
+            let line = ["demo", "load", "--for", length];
+            assert_eq!(Arguments::try_parse_from(line).is_ok(), lasts, "{length}");
         }
     }
 

@@ -34,12 +34,15 @@ mod connection;
 mod backends;
 mod backend;
 mod view;
+mod patience;
 mod prometheus;
+mod counting;
 mod tempo;
 mod loki;
 mod probe;
 mod secrets;
 mod otlp;
+mod json;
 mod trace;
 mod tree;
 mod waterfall;
@@ -49,7 +52,6 @@ mod screen;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::Parser;
 use serde_json::to_string_pretty;
 use telemetry::Environment;
 
@@ -64,18 +66,24 @@ const HEALTH: ([u8; 4], u16) = ([127, 0, 0, 1], 8787);
 
 /// Does what the command line asks for. What fails is told on stderr and is the exit code 1.
 pub async fn run(environment: Environment) -> ExitCode {
-    match command(Arguments::parse(), environment).await {
+    match command(Arguments::read(), environment).await {
         Ok(code) => code,
         Err(error) if error.is::<screen::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
-            screen::complain(format!("demo: {error:#}"));
+            let told = format!("{error:#}");
+            let hint = shop::hint(&told).map(|hint| format!(": {hint}")).unwrap_or_default();
+            screen::complain(format!("demo: {told}{hint}"));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn command(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
-    match arguments.command.unwrap_or(Command::Up) {
+    let command = arguments.command.unwrap_or(Command::Up);
+    if command.answers_by_its_exit_code() {
+        screen::outlive_reader();
+    }
+    match command {
         Command::Up => up::up(arguments.setup).await,
         Command::Once { out } => once::once(arguments.setup, out).await,
         Command::Order(order) => order::order(order).await,

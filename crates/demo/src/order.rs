@@ -75,7 +75,7 @@ fn new_order(arguments: OrderArguments, key: String) -> anyhow::Result<NewOrder>
 pub(crate) fn describe(placed: &Placed) -> String {
     let took = duration(u64::try_from(placed.took.as_nanos()).unwrap_or(u64::MAX));
     let mut lines = match &placed.outcome {
-        None => vec![format!("PlaceOrder  no answer, though the deadline has passed  {took}")],
+        None => vec![format!("PlaceOrder  no answer in time  {took}")],
         Some(Err(status)) => failure(status, &took),
         Some(Ok(order)) => success(order, &took),
     };

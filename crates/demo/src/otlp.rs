@@ -5,20 +5,17 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
+use crate::json::{list, text};
 use crate::trace::{Kind, Log, Span};
 
-/// The spans of one trace, `{"resourceSpans": [...]}`; a span that was sent twice is returned once.
-pub(crate) fn spans(document: &Value) -> Vec<Span> {
-    let mut ids = HashSet::new();
-    let spans = read(document).map(|(_, span)| span);
-    spans.filter(|span| ids.insert(span.id.clone())).collect()
-}
-
-/// The spans of several traces, by their trace's id.
+/// The spans of each trace of `{"resourceSpans": [...]}`, by its id; a span that was sent twice is read once.
 pub(crate) fn traces(document: &Value) -> BTreeMap<String, Vec<Span>> {
+    let mut ids = HashSet::new();
     let mut traces: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (trace, span) in read(document) {
-        traces.entry(trace).or_default().push(span);
+        if ids.insert((trace.clone(), span.id.clone())) {
+            traces.entry(trace).or_default().push(span);
+        }
     }
     traces
 }
@@ -85,7 +82,7 @@ fn attributes(pairs: &Value) -> BTreeMap<String, String> {
 }
 
 /// An `AnyValue`: its text, or JSON where it has parts.
-fn any(value: &Value) -> String {
+pub(crate) fn any(value: &Value) -> String {
     match value.as_object().and_then(|fields| fields.values().next()) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -115,8 +112,8 @@ fn time(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
 }
 
-/// An id in hex. All zeros is how some writers spell "none"; a span's in base64, as protobuf's own mapping has it, is
-/// told by its padding.
+/// An id in hex. All zeros is how some writers spell "none"; one in base64, as protobuf's own mapping has it, is told by
+/// its padding.
 fn id(value: &Value) -> String {
     let text = text(value);
     let id = text.strip_suffix('=').map_or_else(|| text.to_ascii_lowercase(), hex);
@@ -125,19 +122,18 @@ fn id(value: &Value) -> String {
 
 const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The eight bytes that eleven digits of base64 stand for; their last two bits are none of them.
+/// The bytes that digits of base64 stand for; the bits of the last digit that fill no byte are none of them.
 fn hex(base64: &str) -> String {
-    let digits = base64.chars().filter_map(|digit| BASE64.find(digit)).take(11);
-    let bits = digits.fold(0_u128, |bits, digit| bits << 6 | digit as u128);
-    format!("{:016x}", bits >> 2)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+    let (mut hex, mut bits, mut held) = (String::new(), 0, 0);
+    for digit in base64.chars().filter_map(|digit| BASE64.find(digit)) {
+        (bits, held) = ((bits << 6 | digit) & 0xfff, held + 6);
+        while held >= 4 {
+            held -= 4;
+            hex.push_str(&format!("{:x}", bits >> held & 0xf));
+        }
+    }
+    hex.truncate(hex.len() & !1);
+    hex
 }
 
 #[cfg(test)]
@@ -145,6 +141,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn spans(document: &Value) -> Vec<Span> {
+        traces(document).into_values().flatten().collect()
+    }
 
     fn one(span: Value) -> Vec<Span> {
         let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "order"}}]});
@@ -167,6 +167,7 @@ mod tests {
         assert_eq!(one(json!({"spanId": "APBnqgupArc="}))[0].id, "00f067aa0ba902b7");
         assert_eq!(one(json!({"spanId": "/////////+8="}))[0].id, "ffffffffffffffef");
         assert_eq!(one(json!({"spanId": "1", "parentSpanId": "AAAAAAAAAAA="}))[0].parent, None);
+        assert_eq!(id(&json!("S/kvNXezTaajzpKdDg5HNg==")), "4bf92f3577b34da6a3ce929d0e0e4736");
     }
 
     #[test]

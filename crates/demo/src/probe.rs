@@ -85,7 +85,7 @@ impl Probe {
                 "traceId": self.trace_id,
                 "spanId": self.span_id,
                 "timeUnixNano": self.time,
-                "severityText": "WARN",
+                "severityText": format!("WARN for {}", self.secrets.email),
                 "severityNumber": 13,
                 "body": body,
                 "attributes": attributes(self.facts()),

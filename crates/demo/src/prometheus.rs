@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::backend::Backend;
+use crate::columns::printable;
 
 /// A Prometheus.
 #[derive(Clone, Debug)]
@@ -30,6 +32,14 @@ pub(crate) struct Rule {
     /// Why it could not be evaluated.
     #[serde(default, rename = "lastError")]
     pub(crate) last_error: String,
+}
+
+/// An expression that Prometheus does not evaluate; it is there all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("Prometheus refuses `{expression}`: {error}")]
+pub(crate) struct Refused {
+    expression: String,
+    error: String,
 }
 
 /// An answer of `/api/v1/query`; a refusal has the same shape.
@@ -65,14 +75,16 @@ impl Prometheus {
     /// What an expression in PromQL comes to now.
     ///
     /// # Errors
-    /// When nothing answers, or the expression is refused; then with Prometheus' own words.
+    /// When nothing answers, or no Prometheus; with [`Refused`] when the expression is refused.
     pub(crate) async fn query(&self, expression: &str) -> anyhow::Result<Vec<Sample>> {
-        let response = self.0.get("/api/v1/query", &[("query", expression)]).await?;
-        let answer: Answer = response.json().await.with_context(|| format!("{} is no Prometheus", self.0.base()))?;
-        if let Some(error) = answer.error {
-            bail!("Prometheus refuses `{expression}`: {error}");
+        let answered = self.0.get("/api/v1/query", &[("query", expression)]).await?;
+        let answer: anyhow::Result<Answer> = answered.read();
+        if let Ok(Answer { error: Some(error), .. }) = &answer {
+            return Err(Refused { expression: expression.to_owned(), error: printable(error) }.into());
         }
-        let series = answer.data.map(|data| data.result).unwrap_or_default();
+        answered.accepted()?;
+        let no_prometheus = || format!("{} is no Prometheus", self.0.base());
+        let series = answer.with_context(no_prometheus)?.data.with_context(no_prometheus)?.result;
         series.into_iter().map(Series::read).collect()
     }
 
@@ -90,8 +102,9 @@ impl Prometheus {
     /// When nothing answers, or no Prometheus.
     pub(crate) async fn rules(&self) -> anyhow::Result<Vec<Rule>> {
         let mut answer = self.0.json("/api/v1/rules", &[]).await?;
-        let groups: Vec<Group> = serde_json::from_value(answer["data"]["groups"].take())
-            .with_context(|| format!("{} is no Prometheus", self.0.base()))?;
+        let groups = answer.pointer_mut("/data/groups").map(Value::take).unwrap_or_default();
+        let groups: Vec<Group> =
+            serde_json::from_value(groups).with_context(|| format!("{} is no Prometheus", self.0.base()))?;
         Ok(groups.into_iter().flat_map(|group| group.rules).collect())
     }
 }
@@ -102,5 +115,37 @@ impl Series {
     fn read(self) -> anyhow::Result<Sample> {
         let value = self.value.1.parse().with_context(|| format!("{} is no number", self.value.1))?;
         Ok(Sample { labels: self.metric, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::backend::tests::{answering, serve};
+
+    #[tokio::test]
+    async fn what_is_no_prometheus_is_told_so() {
+        for text in ["[]", "\"x\"", "{}", "{\"data\":[]}", "{\"data\":{\"groups\":7,\"result\":7}}", "<html>"] {
+            let prometheus = Prometheus::new(answering(text).await);
+            assert!(prometheus.rules().await.is_err(), "{text}");
+            let error = prometheus.query("up").await.unwrap_err();
+            assert!(error.to_string().ends_with(" is no Prometheus") && !error.is::<Refused>(), "{text}: {error:#}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_expression_that_is_refused_differs_from_a_failure() {
+        let ask = async |status: StatusCode, text: &'static str| {
+            let address = serve(Router::new().fallback(async move || (status, text))).await;
+            Prometheus::new(Backend::new(&address).unwrap()).query("rate(").await.unwrap_err()
+        };
+        let refused = ask(StatusCode::BAD_REQUEST, r#"{"status":"error","error":"parse error"}"#).await;
+        assert!(refused.is::<Refused>(), "{refused:#}");
+        assert_eq!(refused.to_string(), "Prometheus refuses `rate(`: parse error");
+        let failed = ask(StatusCode::BAD_GATEWAY, "<html>").await;
+        assert!(!failed.is::<Refused>() && failed.to_string().ends_with("502 Bad Gateway: <html>"), "{failed:#}");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use proto::gateway::v1 as pb;
 use proto::gateway::v1::shop_service_client::ShopServiceClient;
-use proto::types::v1::{Customer, Item, Order};
+use proto::types::v1::{Customer, Item, Order, OrderState};
+use tokio::time::timeout;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -16,6 +17,12 @@ use crate::order::code_name;
 
 /// How much longer than the deadline the answer is waited for.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long an order may take that names no deadline: the gateway itself gives none as long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a page of orders may take.
+const PAGE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks a gateway that trusts its callers to have the trace kept, however few are sampled.
 const KEEP: &str = "x-demo-keep";
@@ -37,7 +44,7 @@ pub(crate) struct NewOrder {
     pub(crate) token: String,
     /// The idempotency key.
     pub(crate) key: String,
-    /// Sent as `grpc-timeout`.
+    /// Sent as `grpc-timeout`; without one the caller waits for a while, and tells nobody.
     pub(crate) deadline: Option<Duration>,
     /// What else is sent along.
     pub(crate) metadata: MetadataMap,
@@ -46,7 +53,7 @@ pub(crate) struct NewOrder {
 /// What became of an order.
 #[derive(Debug)]
 pub(crate) struct Placed {
-    /// The order, or the status the call ended with; `None` when the deadline passed without any answer.
+    /// The order, or the status the call ended with; `None` when there was no answer in time.
     pub(crate) outcome: Option<Result<Order, Status>>,
     /// How long the call took.
     pub(crate) took: Duration,
@@ -70,14 +77,10 @@ impl Gateway {
     /// # Errors
     /// When nothing answers there or what answers speaks no gRPC. A status is not an error here but an outcome.
     pub(crate) async fn place(&self, order: NewOrder) -> anyhow::Result<Placed> {
-        let patience = order.deadline.map(|deadline| deadline.saturating_add(GRACE));
+        let patience = order.deadline.map_or(PATIENCE, |deadline| deadline.saturating_add(GRACE));
         let mut client = self.client.clone();
         let started = Instant::now();
-        let call = client.place_order(order.into_request());
-        let answer = match patience {
-            Some(patience) => tokio::time::timeout(patience, call).await.ok(),
-            None => Some(call.await),
-        };
+        let answer = timeout(patience, client.place_order(order.into_request())).await.ok();
         let took = started.elapsed();
         match answer {
             None => Ok(Placed { outcome: None, took, trace_id: None, replayed: false }),
@@ -102,7 +105,10 @@ impl Gateway {
         let (mut orders, mut page_token) = (Vec::new(), String::new());
         loop {
             let page_size = i32::try_from(count - orders.len()).unwrap_or(i32::MAX);
-            let answer = client.list_orders(pb::ListOrdersRequest { page_size, page_token }).await;
+            let request = pb::ListOrdersRequest { page_size, page_token };
+            let Ok(answer) = timeout(PAGE_PATIENCE, client.list_orders(request)).await else {
+                bail!("{} has not listed its orders in {PAGE_PATIENCE:?}", self.address);
+            };
             let page = answer.map_err(|status| self.refused(&status))?.into_inner();
             orders.extend(page.orders);
             page_token = page.next_page_token;
@@ -175,12 +181,52 @@ impl Placed {
     pub(crate) fn succeeded(&self) -> bool {
         matches!(self.outcome, Some(Ok(_)))
     }
+
+    /// Whether it is paid too: what the bank says of one that is accepted may be outstanding.
+    pub(crate) fn is_paid(&self) -> bool {
+        matches!(&self.outcome, Some(Ok(order)) if order.state() == OrderState::Paid)
+    }
 }
 
-/// What to tell someone whose demo is not running, or elsewhere.
+/// How it is told that nobody listens.
+const NOTHING_ANSWERS: &str = "nothing answers at";
+
+/// That nobody listens at `address`.
 pub(crate) fn nothing_answers(address: &str) -> String {
-    format!(
-        "nothing answers at {address}: is the demo running? start it with `cargo run -p demo`, or in compose/ with \
-         `docker compose up -d --wait`"
+    format!("{NOTHING_ANSWERS} {address}")
+}
+
+/// What to tell someone whose demo is not running, or elsewhere: for the end of what was told, once.
+pub(crate) fn hint(told: &str) -> Option<&'static str> {
+    told.contains(NOTHING_ANSWERS).then_some(
+        "is the demo running? start it with `cargo run -p demo`, or in compose/ with `docker compose up -d --wait`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A gateway that takes connections and never answers.
+    async fn silent() -> (Gateway, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        (Gateway::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap(), listener)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_that_never_answers_is_not_waited_for_for_ever() {
+        let (gateway, _listener) = silent().await;
+        let placed = gateway.place(NewOrder::example()).await.unwrap();
+        assert!(placed.outcome.is_none() && !placed.succeeded() && !placed.is_paid());
+        let said = gateway.newest(1).await.unwrap_err().to_string();
+        assert!(said.ends_with("has not listed its orders in 10s"), "{said}");
+    }
+
+    #[test]
+    fn only_who_reached_nobody_is_asked_whether_the_demo_runs() {
+        assert!(hint(&format!("payment: {}", nothing_answers("http://a:1"))).is_some());
+        assert!(hint("trace 7 has not arrived").is_none());
+    }
 }

@@ -17,6 +17,9 @@ use crate::screen;
 /// How long a service gathers spans and logs before it sends them: the SDK's 5 s would make everyone think it is broken.
 const EXPORT_DELAY: Duration = Duration::from_millis(200);
 
+/// How often a service sends its metrics.
+const METRIC_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long the calls of all services may take to end, one service after the other.
 const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 
@@ -94,6 +97,7 @@ impl Plan<'_> {
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
                 ("OTEL_BSP_SCHEDULE_DELAY", delay.clone()),
                 ("OTEL_BLRP_SCHEDULE_DELAY", delay),
+                ("OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL.as_millis().to_string()),
             ],
         }
     }

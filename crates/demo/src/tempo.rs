@@ -1,5 +1,7 @@
 //! Tempo's HTTP API: one trace by its id.
 
+use serde_json::Value;
+
 use crate::backend::Backend;
 use crate::otlp;
 use crate::trace::Span;
@@ -18,12 +20,18 @@ impl Tempo {
     /// The trace as Tempo holds it; `None` when it does not know it, which it may also say with an empty one.
     pub(crate) async fn trace(&self, id: &str) -> anyhow::Result<Option<Vec<Span>>> {
         let Some(answer) = self.0.find(&path(id), &[]).await? else { return Ok(None) };
-        Ok(Some(otlp::spans(&answer["trace"])).filter(|spans| !spans.is_empty()))
+        Ok(otlp::traces(&answer["trace"]).remove(id))
     }
 
-    /// The same as it was written.
+    /// The same as it was written; `None` too where that is another trace.
     pub(crate) async fn raw(&self, id: &str) -> anyhow::Result<Option<String>> {
-        self.0.text(&path(id), &[]).await
+        let answer = self.0.text(&path(id), &[]).await?;
+        // Tempo spells ids in base64, so its text cannot be searched for one.
+        let holds = |text: &String| {
+            let document: Value = serde_json::from_str(text).unwrap_or_default();
+            otlp::traces(&document["trace"]).contains_key(id)
+        };
+        Ok(answer.filter(holds))
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) struct Span {
     pub(crate) events: Vec<Log>,
 }
 
+/// What a call had left, in milliseconds: on a client span what was sent along, on a server span what arrived.
+pub(crate) const LEFT: &str = "grpc.timeout_ms";
+
 /// A log record, or an event of a span.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
@@ -193,6 +196,11 @@ impl Span {
     /// An attribute's value as text.
     pub(crate) fn attribute(&self, key: &str) -> Option<&str> {
         self.attributes.get(key).map(String::as_str)
+    }
+
+    /// What the call had [`LEFT`], if the span tells.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.attribute(LEFT)?.parse().ok()
     }
 }
 

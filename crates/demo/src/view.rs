@@ -56,10 +56,7 @@ impl View {
     pub(crate) async fn trace(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
         let Some(answer) = self.0.find(&path(id), &[]).await? else { return Ok(None) };
         let document = json!({ "resourceSpans": answer["result"]["resourceSpans"] });
-        let spans = otlp::spans(&document);
-        if spans.is_empty() {
-            return Ok(None);
-        }
+        let Some(spans) = otlp::traces(&document).remove(id) else { return Ok(None) };
         let trace = Trace { spans, logs: self.logs(id).await?.map(|answer| otlp::logs(&answer)).unwrap_or_default() };
         Ok(Some(Recorded { document, trace, settled: false }))
     }
@@ -97,14 +94,15 @@ impl View {
         self.quiet(id, DECISION_LIMIT, |found| found.is_some()).await
     }
 
-    /// Whether the backend knows anything of the trace.
+    /// Whether the backend has a span of the trace.
     pub(crate) async fn holds(&self, id: &str) -> anyhow::Result<bool> {
-        Ok(self.raw(id).await?.is_some())
+        let answer = self.0.find(&path(id), &[]).await?.unwrap_or_default();
+        Ok(otlp::traces(&answer["result"]).contains_key(id))
     }
 
-    /// The trace as the backend writes it.
+    /// The trace as the backend writes it; `None` too where that is something else.
     pub(crate) async fn raw(&self, id: &str) -> anyhow::Result<Option<String>> {
-        self.0.text(&path(id), &[]).await
+        Ok(self.0.text(&path(id), &[]).await?.filter(|text| text.contains(id)))
     }
 
     /// The trace's log records as the backend writes them, if it keeps any.
@@ -150,14 +148,11 @@ impl View {
 
     /// The log records of a trace; Jaeger has none, and says so in its own ways.
     async fn logs(&self, id: &str) -> anyhow::Result<Option<Value>> {
-        let response = self.0.get(&format!("/api/logs/{id}"), &[]).await?;
-        if !response.status().is_success() {
-            return Ok(None);
-        }
-        let answer: Option<Value> = response.json().await.ok();
-        Ok(answer.map(|mut answer| match answer["result"].take() {
-            Value::Null => answer,
-            result => result,
+        let answer = self.0.get(&format!("/api/logs/{id}"), &[]).await?;
+        let logs = answer.accepted().and_then(|answer| answer.read::<Value>()).ok();
+        Ok(logs.map(|mut logs| match logs.get_mut("result").map(Value::take) {
+            None | Some(Value::Null) => logs,
+            Some(result) => result,
         }))
     }
 }
@@ -168,7 +163,7 @@ fn path(id: &str) -> String {
 
 /// Whether nothing is known to be outstanding: there is a root, each parent is there, and each gRPC call that succeeded
 /// shows its other side.
-fn is_whole(trace: &Trace, caller: Option<&str>) -> bool {
+pub(crate) fn is_whole(trace: &Trace, caller: Option<&str>) -> bool {
     let missing = trace.missing();
     let rooted = trace.spans.iter().any(|span| span.parent.is_none()) || missing.iter().any(|id| Some(*id) == caller);
     let answered =
@@ -186,9 +181,9 @@ mod tests {
 
     use axum::routing::get;
     use axum::{Json, Router};
-    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::backend;
     use crate::trace::Span;
 
     fn span(id: &str, parent: Option<&str>, kind: Kind) -> Span {
@@ -215,26 +210,49 @@ mod tests {
         check(&[span("3", Some("caller"), Kind::Server)], true);
     }
 
+    const KNOWN: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    /// A view that answers this for each trace.
+    async fn answering(text: &'static str) -> View {
+        View(backend::tests::answering(text).await)
+    }
+
+    #[tokio::test]
+    async fn what_is_no_trace_is_none_and_no_panic() {
+        for text in ["[]", "\"x\"", "{\"data\":[]}", "{\"result\":[]}", "null"] {
+            let view = answering(text).await;
+            assert!(view.trace(KNOWN).await.unwrap().is_none() && !view.holds(KNOWN).await.unwrap(), "{text}");
+            assert!(view.raw(KNOWN).await.unwrap().is_none() && view.logs(KNOWN).await.is_ok(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_trace_is_not_the_one_that_was_asked_for() {
+        let other = r#"{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"a1","spanId":"1"}]}]}]}}"#;
+        let view = answering(other).await;
+        assert!(view.trace(KNOWN).await.unwrap().is_none() && view.trace("a1").await.unwrap().is_some());
+        assert!(!view.holds(KNOWN).await.unwrap() && view.holds("a1").await.unwrap());
+        assert!(view.raw(KNOWN).await.unwrap().is_none() && view.raw("a1").await.unwrap().is_some());
+    }
+
     /// A backend that receives one span more each time it is asked, up to three; their parent is elsewhere.
     async fn growing() -> View {
         static ASKED: AtomicUsize = AtomicUsize::new(0);
         let answer = async || {
-            let spans = (1..=3.min(ASKED.fetch_add(1, Ordering::Relaxed) + 1))
-                .map(|id| json!({ "spanId": format!("{id:016}"), "parentSpanId": "00f067aa0ba902b7" }));
+            let spans = (1..=3.min(ASKED.fetch_add(1, Ordering::Relaxed) + 1)).map(
+                |id| json!({ "traceId": KNOWN, "spanId": format!("{id:016}"), "parentSpanId": "00f067aa0ba902b7" }),
+            );
             let spans: Vec<_> = spans.collect();
             Json(json!({ "result": { "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] } }))
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let view = View::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let routes = Router::new().route("/api/v3/traces/known", get(answer));
-        drop(telemetry::spawn(axum::serve(listener, routes).into_future()));
-        view
+        let routes = Router::new().route(&path(KNOWN), get(answer));
+        View::new(&backend::tests::serve(routes).await).unwrap()
     }
 
     #[tokio::test]
     async fn a_growing_trace_is_waited_for_and_a_parent_elsewhere_is_not() {
         let view = growing().await;
-        let grown = view.grown("known").await.unwrap().unwrap();
+        let grown = view.grown(KNOWN).await.unwrap().unwrap();
         assert_eq!((grown.trace.spans.len(), grown.settled), (3, true));
         assert!(view.grown("unknown").await.unwrap().is_none());
     }

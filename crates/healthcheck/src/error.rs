@@ -16,7 +16,7 @@ pub enum Error {
         url: String,
         /// What it answered.
         status: StatusCode,
-        /// A colon and the first line of the answer's body; empty without one.
+        /// A colon and the first line of the answer's body, up to a control character; empty without one.
         told: String,
     },
     /// Nobody answered in time.

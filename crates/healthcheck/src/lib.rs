@@ -115,7 +115,8 @@ async fn ask(url: &Uri) -> Result<(), Error> {
     Err(Error::Unwell { url: url.to_string(), status, told: told(answer).await })
 }
 
-/// The first line of an answer's body in printable characters, led by a colon; nothing if there is none.
+/// The first line of an answer's body up to its first control character, led by a colon; nothing if that is empty. What
+/// follows an escape would be the rest of its sequence.
 async fn told<B>(answer: Response<B>) -> String
 where
     B: http_body::Body<Data = Bytes>,
@@ -126,8 +127,9 @@ where
     let body = body.to_bytes();
     let text = String::from_utf8_lossy(&body);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let line: String = line.chars().filter(|letter| !letter.is_control()).take(MOST_TOLD).collect();
-    if line.is_empty() { line } else { format!(": {line}") }
+    let line: String = line.chars().take_while(|letter| !letter.is_control()).take(MOST_TOLD).collect();
+    let line = line.trim_end();
+    if line.is_empty() { String::new() } else { format!(": {line}") }
 }
 
 /// A URL that can be asked: `http://HOST`, perhaps with a port, a path and a query.

@@ -1,6 +1,12 @@
 //! Where the things are that the demo talks to.
 
-use clap::Args;
+use std::ffi::OsStr;
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
+
+use crate::columns::printable;
 
 /// Where everything is unless told otherwise.
 pub(crate) const GATEWAY: &str = "http://127.0.0.1:50050";
@@ -12,7 +18,8 @@ pub(crate) const VIEW: &str = "http://127.0.0.1:8787";
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ViewArguments {
     /// The demo's collector, or a Jaeger's query address.
-    #[arg(long, value_name = "URL", env = "DEMO_VIEW", default_value = VIEW, value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_VIEW", default_value = VIEW)]
+    #[arg(hide_env_values = true, value_parser = Address(url))]
     pub(crate) view: String,
 }
 
@@ -20,7 +27,8 @@ pub(crate) struct ViewArguments {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GatewayArguments {
     /// The gateway.
-    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY", default_value = GATEWAY, value_parser = plain_url)]
+    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY", default_value = GATEWAY)]
+    #[arg(hide_env_values = true, value_parser = Address(plain_url))]
     pub(crate) gateway: String,
 }
 
@@ -30,10 +38,12 @@ pub(crate) struct ServicesArguments {
     #[command(flatten)]
     pub(crate) gateway: GatewayArguments,
     /// The order service.
-    #[arg(long, value_name = "URL", env = "DEMO_ORDER", default_value = ORDER, value_parser = plain_url)]
+    #[arg(long, value_name = "URL", env = "DEMO_ORDER", default_value = ORDER)]
+    #[arg(hide_env_values = true, value_parser = Address(plain_url))]
     pub(crate) order: String,
     /// The payment service.
-    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT", default_value = PAYMENT, value_parser = plain_url)]
+    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT", default_value = PAYMENT)]
+    #[arg(hide_env_values = true, value_parser = Address(plain_url))]
     pub(crate) payment: String,
     #[command(flatten)]
     pub(crate) view: ViewArguments,
@@ -46,25 +56,53 @@ pub(crate) struct BackendArguments {
     #[command(flatten)]
     pub(crate) services: ServicesArguments,
     /// Prometheus, for the metrics made before sampling.
-    #[arg(long, value_name = "URL", env = "DEMO_PROMETHEUS", value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_PROMETHEUS", hide_env_values = true, value_parser = Address(url))]
     pub(crate) prometheus: Option<String>,
     /// Tempo.
-    #[arg(long, value_name = "URL", env = "DEMO_TEMPO", value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_TEMPO", hide_env_values = true, value_parser = Address(url))]
     pub(crate) tempo: Option<String>,
     /// Loki, for the logs.
-    #[arg(long, value_name = "URL", env = "DEMO_LOKI", value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_LOKI", hide_env_values = true, value_parser = Address(url))]
     pub(crate) loki: Option<String>,
     /// The OpenTelemetry Collector's OTLP/HTTP receiver, for probes of its redaction.
-    #[arg(long, value_name = "URL", env = "DEMO_COLLECTOR", value_parser = url)]
+    #[arg(long, value_name = "URL", env = "DEMO_COLLECTOR", hide_env_values = true, value_parser = Address(url))]
     pub(crate) collector: Option<String>,
     /// How many healthy traces of a hundred the Collector is told to keep.
     #[arg(long, value_name = "PERCENT", env = "TAIL_SAMPLE_PERCENT", default_value = "100", value_parser = percent)]
     pub(crate) sample_percent: f64,
 }
 
+/// What comes before or after one of these may be a secret.
+const SECRET: [char; 3] = ['@', '?', '#'];
+
+/// Reads an address. clap's own way repeats in its complaint what was given, also a password.
+#[derive(Clone, Copy)]
+pub(super) struct Address(pub(super) fn(&str) -> Result<String, String>);
+
+impl TypedValueParser for Address {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        let text = value.to_string_lossy();
+        (self.0)(&text).map_err(|why| {
+            let given = if text.contains(SECRET) { String::new() } else { format!(" '{}'", printable(&text)) };
+            let place = argument.map(|argument| format!(" for '{argument}'")).unwrap_or_default();
+            clap::Error::raw(ErrorKind::ValueValidation, format!("invalid value{given}{place}: {why}\n"))
+                .with_cmd(command)
+        })
+    }
+}
+
 /// An address without its last slash; of one with a port `http://` may be left out.
 pub(super) fn url(text: &str) -> Result<String, String> {
     let expected = || "expected http://HOST:PORT".to_owned();
+    // It would be told to whoever watches, in each line that names the address.
+    if text.contains('@') {
+        return Err(format!("{}, without a name or a password", expected()));
+    }
+    if text.contains(['?', '#']) {
+        return Err(format!("{}, without a query or a fragment", expected()));
+    }
     let bare = !text.contains("://");
     let full = if bare { format!("http://{text}") } else { text.to_owned() };
     let parsed: http::Uri = full.parse().map_err(|error| format!("{error}, {}", expected()))?;
@@ -90,7 +128,10 @@ fn percent(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::arguments::Arguments;
 
     #[test]
     fn an_address_may_leave_out_its_scheme() {
@@ -105,6 +146,33 @@ mod tests {
             assert!(url(text).is_err(), "{text}");
         }
         assert!(plain_url("https://127.0.0.1:4317").is_err());
+        for text in ["http://jaeger:16686?a=b", "http://jaeger:16686/#a", "jaeger:16686/?"] {
+            assert!(url(text).unwrap_err().ends_with("without a query or a fragment"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_refused_and_not_repeated() {
+        for (flag, text) in [
+            ("--view", "http://ada:s3cret@jaeger:16686"),
+            ("--view", "ada:s3cret@jaeger:16686"),
+            ("--gateway", "https://ada:s3cret@gateway"),
+            ("--gateway", "http://ada:s3cret@"),
+            ("--view", "jaeger:16686?token=s3cret"),
+        ] {
+            let line = ["demo", "order", flag, text];
+            let Err(error) = Arguments::try_parse_from(line) else { panic!("{text} is accepted") };
+            let said = format!("{error}\n{error:?}");
+            assert!(said.contains(flag) && said.contains(", without a "), "{said}");
+            assert!(!said.contains("s3cret") && !said.contains("ada"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_repeated_with_the_flag_it_was_given_for() {
+        let Err(error) = Arguments::try_parse_from(["demo", "order", "--view", "nonsense"]) else { panic!() };
+        let expected = "error: invalid value 'nonsense' for '--view <URL>': expected http://HOST:PORT\n";
+        assert!(error.to_string().starts_with(expected), "{error}");
     }
 
     #[test]

@@ -1,16 +1,13 @@
 //! Several orders, and which of their traces have arrived.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::try_join_all;
-use tokio::time::sleep;
 
+use crate::patience::until;
 use crate::shop::{Gateway, NewOrder, Placed};
 use crate::view::View;
-
-/// How often it is asked whether a trace has arrived.
-pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Places all of them at once.
 ///
@@ -37,12 +34,5 @@ pub(super) async fn held(view: &View, ids: &[String]) -> anyhow::Result<usize> {
 
 /// Waits until the view holds all of the traces, or until the limit has passed; returns how many there are then.
 pub(super) async fn all_held(view: &View, ids: &[String], limit: Duration) -> anyhow::Result<usize> {
-    let started = Instant::now();
-    loop {
-        let held = held(view, ids).await?;
-        if held == ids.len() || started.elapsed() >= limit {
-            return Ok(held);
-        }
-        sleep(INTERVAL).await;
-    }
+    until(limit, async || held(view, ids).await, |held| *held == ids.len()).await
 }

@@ -9,6 +9,7 @@ use super::Scene;
 use super::walk::Walk;
 use crate::columns::{fit, printable};
 use crate::order::describe;
+use crate::patience::PATIENCE;
 use crate::shop::NewOrder;
 use crate::trace::{Item, Kind, Span, Trace};
 use crate::view::Recorded;
@@ -18,12 +19,6 @@ const DEADLINE: Duration = Duration::from_secs(9);
 
 /// What a service may spend on a call before it calls on; a difference beyond it is a limit of its own.
 const SPENT: u64 = 500;
-
-/// How long the trace may take to arrive: a Collector that samples holds it back for some seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a call had left, in milliseconds, as its spans say.
-const LEFT: &str = "grpc.timeout_ms";
 
 pub(super) async fn walk(scene: &Scene) -> anyhow::Result<bool> {
     let mut walk = Walk::begin("How one trace and one deadline cross every hop")?;
@@ -36,13 +31,9 @@ pub(super) async fn walk(scene: &Scene) -> anyhow::Result<bool> {
     walk.step("Two headers go along with each call: who calls (traceparent), and how long it may take (grpc-timeout)")?;
     let calls = calls(&recorded.trace);
     walk.say(hops(&id, &recorded.trace, &calls))?;
-    for service in with_limits_of_their_own(&calls) {
+    for call in with_budgets_of_their_own(&calls) {
         walk.say("")?;
-        walk.say(format!(
-            "{} does not pass on what it has left but gives the call a limit of its own: what it has written down it\n\
-             sees through, even if its caller goes away meanwhile.",
-            printable(service)
-        ))?;
+        walk.say(why_a_budget_of_its_own(&call.service, served_by(call, &calls)))?;
     }
 
     walk.step("So the hops hang together")?;
@@ -52,7 +43,7 @@ pub(super) async fn walk(scene: &Scene) -> anyhow::Result<bool> {
         fitting == served,
         &format!("{fitting} of {served} served calls have the caller's span as their parent"),
     )?;
-    let left: Vec<_> = calls.iter().filter_map(|span| left(span)).collect();
+    let left: Vec<_> = calls.iter().filter_map(|span| span.left()).collect();
     let shrinks = left.len() == calls.len() && left.is_sorted_by(|before, after| before >= after);
     as_told &= walk.check(shrinks, &format!("the time that is left only shrinks: {} ms", arrows(&left)))?;
 
@@ -119,7 +110,7 @@ fn hops(trace_id: &str, trace: &Trace, calls: &[&Span]) -> String {
     let mut lines = String::new();
     for span in calls {
         let (service, id) = (fit(&printable(&span.service), 8), printable(&span.id));
-        let left = left(span).map_or_else(|| "no limit".to_owned(), |left| format!("{left} ms left"));
+        let left = span.left().map_or_else(|| "no limit".to_owned(), |left| format!("{left} ms left"));
         let side = if span.kind == Kind::Client { "calls" } else { "is called" };
         lines += &format!("{service}  {side:9}  span {id}  {left:12}  {}\n", parent(span, trace));
         if span.kind == Kind::Client {
@@ -145,19 +136,29 @@ fn fitting(calls: &[&Span]) -> (usize, usize) {
     (fits.iter().filter(|fits| **fits).count(), fits.len())
 }
 
-/// The services that give a call less than what they have left themselves, by more than they can have spent.
-fn with_limits_of_their_own<'a>(calls: &[&'a Span]) -> Vec<&'a str> {
+/// The calls that are given other than what the service had left itself, by more than it can have spent.
+fn with_budgets_of_their_own<'a>(calls: &[&'a Span]) -> Vec<&'a Span> {
     let steps = calls.windows(2).filter_map(|pair| match pair {
         [served, made] if (served.kind, made.kind) == (Kind::Server, Kind::Client) => Some((*served, *made)),
         _ => None,
     });
     let limited = steps
-        .filter(|(served, made)| left(served).zip(left(made)).is_some_and(|(had, gave)| had.abs_diff(gave) > SPENT));
-    limited.map(|(_, made)| made.service.as_str()).collect()
+        .filter(|(served, made)| served.left().zip(made.left()).is_some_and(|(had, gave)| had.abs_diff(gave) > SPENT));
+    limited.map(|(_, made)| made).collect()
 }
 
-fn left(span: &Span) -> Option<u64> {
-    span.attribute(LEFT)?.parse().ok()
+/// The service that answers the call, if its span is there.
+fn served_by<'a>(call: &Span, calls: &[&'a Span]) -> Option<&'a str> {
+    let served = calls.iter().find(|span| span.kind == Kind::Server && span.parent.as_ref() == Some(&call.id));
+    served.map(|span| span.service.as_str())
+}
+
+fn why_a_budget_of_its_own(caller: &str, callee: Option<&str>) -> String {
+    let (caller, callee) = (printable(caller), printable(callee.unwrap_or("the next service")));
+    format!(
+        "The hop from {caller} to {callee} has a budget of its own, not what {caller} had left: what {caller} has\n\
+         accepted it sees through, even after its own caller gave up, so no caller's hurry shortens it."
+    )
 }
 
 fn arrows(left: &[u64]) -> String {
@@ -167,6 +168,7 @@ fn arrows(left: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::LEFT;
 
     fn span(service: &str, id: &str, parent: Option<&str>, kind: Kind, left: &str) -> Span {
         let attributes =
@@ -207,17 +209,20 @@ order     is called  span c3  3997 ms left  parent b2
     }
 
     #[test]
-    fn a_service_that_gives_other_than_it_has_has_a_limit_of_its_own() {
+    fn a_call_that_is_given_other_than_there_was_has_a_budget_of_its_own() {
         let mut trace = trace();
-        assert!(with_limits_of_their_own(&calls(&trace)).is_empty());
+        assert!(with_budgets_of_their_own(&calls(&trace)).is_empty());
         trace.spans[2] = span("gateway", "b2", Some("a1"), Kind::Client, "3000");
-        assert_eq!(with_limits_of_their_own(&calls(&trace)), ["gateway"]);
+        let calls = calls(&trace);
+        let [call] = with_budgets_of_their_own(&calls)[..] else { panic!("{trace:?}") };
+        let why = why_a_budget_of_its_own(&call.service, served_by(call, &calls));
+        assert!(why.starts_with("The hop from gateway to order has a budget of its own"), "{why}");
     }
 
     #[test]
     fn what_is_left_reads_as_a_row() {
         let trace = trace();
-        let left: Vec<_> = calls(&trace).into_iter().filter_map(left).collect();
+        let left: Vec<_> = calls(&trace).into_iter().filter_map(Span::left).collect();
         assert_eq!(arrows(&left), "4000 → 3998 → 3997");
     }
 }

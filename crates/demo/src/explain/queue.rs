@@ -3,17 +3,18 @@
 //! On a terminal it asks to stop the backend and to start it again, and watches. Elsewhere nobody can be asked: it shows
 //! the queues as they are, and that the traces of its orders arrive.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-use tokio::time::sleep;
+use anyhow::{bail, ensure};
 
 use super::orders::{all_held, place, trace_ids};
 use super::walk::{Walk, table};
 use super::{Scene, needed};
 use crate::columns::printable;
+use crate::patience::until;
 use crate::prometheus::Prometheus;
 use crate::shop::NewOrder;
 
@@ -31,8 +32,6 @@ const GROWTH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long the traces may take to arrive: the Collector tries a backend again every few seconds.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(90);
-
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The size and the capacity of every exporter's queue.
 const SIZE: &str = "max by (exporter) (otelcol_exporter_queue_size)";
@@ -95,14 +94,8 @@ pub(super) async fn walk(scene: &Scene) -> anyhow::Result<bool> {
 
 /// The queues once they are empty; as they are when one stays filled, because its backend is down already.
 async fn calm(prometheus: &Prometheus) -> anyhow::Result<Queues> {
-    let started = Instant::now();
-    loop {
-        let queues = Queues::now(prometheus, SIZE).await?;
-        if queues.0.values().all(|size| *size == 0.0) || started.elapsed() >= CALM_LIMIT {
-            return Ok(queues);
-        }
-        sleep(INTERVAL).await;
-    }
+    let empty = |queues: &Queues| queues.0.values().all(|size| *size == 0.0);
+    until(CALM_LIMIT, async || Queues::now(prometheus, SIZE).await, empty).await
 }
 
 /// Places the orders; each must be paid, whatever the backends do.
@@ -117,13 +110,9 @@ async fn orders(scene: &Scene, walk: &Walk) -> anyhow::Result<(bool, Vec<String>
 
 /// Waits until the view answers, or until it does not.
 async fn view_becomes(scene: &Scene, answering: bool) -> anyhow::Result<()> {
-    let started = Instant::now();
-    while scene.backends.view.services().await.is_ok() != answering {
-        if started.elapsed() >= HUMAN_LIMIT {
-            bail!("nothing has happened in {HUMAN_LIMIT:?}");
-        }
-        sleep(INTERVAL).await;
-    }
+    let answers = async || Ok(scene.backends.view.services().await.is_ok());
+    let happened = until(HUMAN_LIMIT, answers, |answers| *answers == answering).await? == answering;
+    ensure!(happened, "nothing has happened in {HUMAN_LIMIT:?}");
     Ok(())
 }
 
@@ -153,19 +142,15 @@ async fn watch(
     limit: Duration,
     enough: impl Fn(&Queues) -> bool,
 ) -> anyhow::Result<Queues> {
-    let started = Instant::now();
-    let mut last = Queues::default();
-    loop {
+    let (started, told) = (Instant::now(), RefCell::new(Queues::default()));
+    let tell = async || {
         let queues = Queues::now(prometheus, SIZE).await?;
-        if queues != last {
+        if told.replace(queues.clone()) != queues {
             walk.say(format!("{:>4} s  {}", started.elapsed().as_secs(), queues.line()))?;
-            last = queues;
         }
-        if enough(&last) || started.elapsed() >= limit {
-            return Ok(last);
-        }
-        sleep(INTERVAL).await;
-    }
+        Ok(queues)
+    };
+    until(limit, tell, enough).await
 }
 
 async fn arrived(scene: &Scene, walk: &Walk, trace_ids: &[String]) -> anyhow::Result<bool> {

@@ -1,19 +1,18 @@
 //! `demo explain redaction`: what becomes of secrets on the way to the backends.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
-use tokio::time::sleep;
 use tonic::metadata::MetadataMap;
 
-use super::orders::INTERVAL;
 use super::walk::{Walk, table, wrapped};
 use super::{Scene, needed};
 use crate::columns::{fit, printable, width};
+use crate::json::list;
 use crate::loki::Loki;
 use crate::order::describe;
+use crate::patience::{PATIENCE, until};
 use crate::probe::Probe;
 use crate::screen;
 use crate::secrets::Secrets;
@@ -23,9 +22,6 @@ use crate::view::Recorded;
 use self::places::{Places, of_log_records, of_spans, of_streams};
 
 mod places;
-
-/// How long a trace may take to arrive: a Collector that samples holds it back for some seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the Collector leaves where it took something away.
 const MASK: &str = "****";
@@ -157,21 +153,14 @@ async fn log_records(walk: &Walk, probe: &Probe, loki: &Loki) -> anyhow::Result<
 
 /// The log records of a trace, once so many are there.
 async fn arrived(loki: &Loki, id: &str, least: usize) -> anyhow::Result<Vec<Value>> {
-    let started = Instant::now();
-    loop {
-        let streams = loki.of_trace(id).await?;
-        if lines(&streams) >= least {
-            return Ok(streams);
-        }
-        if started.elapsed() >= PATIENCE {
-            bail!("the log records of trace {} have not arrived after {PATIENCE:?}", printable(id));
-        }
-        sleep(INTERVAL).await;
-    }
+    let streams = until(PATIENCE, async || loki.of_trace(id).await, |streams| lines(streams) >= least).await?;
+    let there = lines(&streams) >= least;
+    ensure!(there, "the log records of trace {} have not arrived after {PATIENCE:?}", printable(id));
+    Ok(streams)
 }
 
 fn lines(streams: &[Value]) -> usize {
-    streams.iter().filter_map(|stream| stream["values"].as_array()).map(Vec::len).sum()
+    streams.iter().map(|stream| list(&stream["values"]).len()).sum()
 }
 
 /// Whether the probe is there and none of its secrets.

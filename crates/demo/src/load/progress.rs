@@ -1,6 +1,6 @@
 //! What is told while the load runs: on a terminal one line that changes each second, elsewhere a line now and then.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, interval_at};
@@ -13,9 +13,6 @@ const LIVE: Duration = Duration::from_secs(1);
 
 /// How often a log gets a line.
 const LOGGED: Duration = Duration::from_secs(10);
-
-/// Goes back to the line's begin and empties it.
-const EMPTY_LINE: &str = "\r\x1b[K";
 
 /// Stderr, told how the load goes.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ impl Progress {
     pub(super) fn show(&self, elapsed: Duration, tally: &Tally, in_flight: usize) {
         let line = line(elapsed, tally, in_flight);
         if self.live {
-            overwrite(&line);
+            screen::overwrite(&line);
         } else {
             screen::complain(line);
         }
@@ -50,22 +47,14 @@ impl Progress {
 
     /// Says something that stays.
     pub(super) fn tell(&self, text: String) {
-        self.clear();
+        screen::overwrite("");
         screen::complain(text);
     }
 
     /// Takes away the line.
     pub(super) fn clear(&self) {
-        if self.live {
-            overwrite("");
-        }
+        screen::overwrite("");
     }
-}
-
-/// Where nobody reads stderr, there is nobody to tell.
-fn overwrite(line: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{EMPTY_LINE}{line}").and_then(|()| stderr.flush());
 }
 
 fn line(elapsed: Duration, tally: &Tally, in_flight: usize) -> String {

@@ -11,7 +11,11 @@ pub(super) fn render(tally: &Tally) -> String {
     let mut text = format!("{}\n\n{}", headline(tally), outcomes(tally));
     if tally.latencies.count() > 0 {
         let latencies = &tally.latencies;
-        text += &format!("\nlatency of the {} answers, each from when its order was due\n\n", latencies.count());
+        let answers = match latencies.count() {
+            1 => "one answer, from when its order was due".to_owned(),
+            count => format!("{count} answers, each from when its order was due"),
+        };
+        text += &format!("\nlatency of the {answers}\n\n");
         text += &format!("{}\n  {}\n", latencies.bars(), latencies.percentiles());
     }
     if !tally.failures.is_empty() {
@@ -107,6 +111,14 @@ the first failures that differ
 
   not waited for  1";
         assert_eq!(render(&tally), expected);
+    }
+
+    #[test]
+    fn one_answer_is_no_plural() {
+        let mut tally = Tally::new(Schedule { rate: 1, duration: Duration::from_secs(1) });
+        tally.start(Duration::ZERO);
+        tally.record(Ended { placed: Ok(paid()), latency: Duration::from_millis(8) }).unwrap();
+        assert!(render(&tally).contains("\nlatency of the one answer, from when its order was due\n"));
     }
 
     #[test]

@@ -54,8 +54,10 @@ pub(super) enum Outcome {
     Unsettled(&'static str),
     /// A status with another code.
     Refused(String),
-    /// No answer until the deadline, or the connection broke.
+    /// No answer until the deadline.
     Unanswered,
+    /// The connection ended before the answer was there.
+    Broken,
     /// It was still under way when the load was ended at once.
     Abandoned,
     /// Nothing answers at the gateway any more.
@@ -109,7 +111,7 @@ impl Tally {
             }
         };
         let (outcome, message) = judge(&placed);
-        if !matches!(outcome, Outcome::Unanswered) {
+        if !matches!(outcome, Outcome::Unanswered | Outcome::Broken) {
             self.latencies.record(ended.latency);
         }
         match message {
@@ -147,7 +149,10 @@ impl Tally {
     }
 
     fn fail(&mut self, outcome: Outcome, message: String, trace_id: Option<String>) {
-        let known = |failure: &Failure| (&failure.outcome, &failure.message) == (&outcome, &message);
+        // One connection that breaks is told in other words to each order that was under way on it.
+        let known = |failure: &Failure| {
+            failure.outcome == outcome && (outcome == Outcome::Broken || failure.message == message)
+        };
         if self.failures.len() < MOST_TOLD && !self.failures.iter().any(known) {
             self.failures.push(Failure { outcome: outcome.clone(), message, trace_id });
         }
@@ -168,10 +173,12 @@ fn judge(placed: &Placed) -> (Outcome, Option<String>) {
             (Outcome::Unsettled(state), Some(format!("order {}", printable(&order.id))))
         }
         Some(Err(status)) => match causes(status).last() {
-            Some(cause) => (Outcome::Unanswered, Some(printable(&cause.to_string()))),
+            Some(cause) => {
+                (Outcome::Broken, Some(format!("the first time because of `{}`", printable(&cause.to_string()))))
+            }
             None => (Outcome::Refused(code_name(status.code())), Some(printable(status.message()))),
         },
-        None => (Outcome::Unanswered, Some("no answer, though the deadline has passed".to_owned())),
+        None => (Outcome::Unanswered, Some("though its deadline has passed".to_owned())),
     }
 }
 
@@ -191,6 +198,7 @@ impl fmt::Display for Outcome {
             Self::Unsettled(state) => f.pad(&format!("OK, {state}")),
             Self::Refused(code) => f.pad(code),
             Self::Unanswered => f.pad("no answer"),
+            Self::Broken => f.pad("the connection broke"),
             Self::Abandoned => f.pad("not waited for"),
             Self::Unreachable => f.pad("gateway gone"),
             Self::NotStarted => f.pad("could not be started"),

@@ -6,16 +6,13 @@ use anyhow::{Context, bail, ensure};
 use uuid::Uuid;
 
 use super::chain::rpcs;
-use super::run::{Run, Verdict};
+use super::run::{Run, Verdict, answer};
 use crate::shop::NewOrder;
-use crate::trace::{Kind, Span, Trace};
+use crate::trace::{Kind, LEFT, Span, Trace};
 
 /// How long the hurried order may take: less than by default, and more than the 8 s that a charge has at most. A charge
 /// is seen through even where its caller has less, and then has more time than that one.
 const BUDGET: Duration = Duration::from_secs(9);
-
-/// What was left of it, in milliseconds: on a client span what was sent along, on a server span what arrived.
-const LEFT: &str = "grpc.timeout_ms";
 
 /// The hops of an order, from the edge inwards.
 const HOPS: [(&str, Kind); 5] = [
@@ -50,6 +47,7 @@ pub(super) async fn a_replay_does_nothing_twice(run: &Run) -> anyhow::Result<Ver
     let order = || NewOrder { key: key.clone(), ..NewOrder::example() }.kept();
     let (first, first_id) = run.succeed(order()).await?;
     let (again, id) = run.place(order()).await?;
+    ensure!(again.is_paid(), "the second answer to the same key is {} (trace {id})", answer(&again));
     ensure!(again.replayed, "the second answer to the same key is not marked idempotent-replayed (trace {id})");
     let Some(Ok(second)) = again.outcome else { bail!("the second answer to the same key is an error (trace {id})") };
     ensure!(first.id == second.id, "the same key is order {} and then order {}", first.id, second.id);
@@ -83,8 +81,8 @@ fn left_on_each_hop(trace: &Trace) -> anyhow::Result<String> {
     for (service, kind) in HOPS {
         let span = rpcs(trace, kind).into_iter().find(|span| span.service == service);
         let span = span.with_context(|| format!("there is no {kind} span of {service}"))?;
-        let told = span.attribute(LEFT).and_then(|left| left.parse::<u128>().ok());
-        left.push(told.with_context(|| format!("the {kind} span of {service} has no {LEFT}"))?);
+        let told = span.left().with_context(|| format!("the {kind} span of {service} has no {LEFT}"))?;
+        left.push(u128::from(told));
     }
     let shown = left.iter().map(u128::to_string).collect::<Vec<_>>().join(" → ");
     let budget = BUDGET.as_millis();

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use super::run::{Example, PATIENCE, Run, Verdict, eventually};
+use super::run::{Example, Run, Verdict};
 use crate::loki::Loki;
+use crate::patience::{PATIENCE, eventually};
 use crate::trace::{Kind, Span, Trace};
 use crate::tree::{PAID_ORDER, comparable};
 use crate::view::View;

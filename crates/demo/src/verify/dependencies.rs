@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::run::{Run, Verdict, eventually};
+use super::run::{Run, Verdict};
+use crate::patience::eventually;
 
 /// Who calls whom in the shop.
 const CALLS: [(&str, &str); 2] = [("gateway", "order"), ("order", "payment")];

@@ -1,16 +1,21 @@
 //! Secrets that were told to the shop, or to the Collector, reach no backend.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail, ensure};
 
 use super::chain::in_loki;
-use super::run::{PATIENCE, Run, Verdict, eventually};
+use super::run::{Run, Verdict};
 use crate::backend::Backend;
 use crate::loki::Loki;
+use crate::patience::{PATIENCE, eventually};
 use crate::probe::Probe;
 use crate::secrets::Secrets;
 use crate::shop::NewOrder;
+
+/// How much earlier than the run's begin is looked: clocks differ.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// What the services are told in fields, in metadata and in malformed requests is in no trace and in no log record.
 pub(super) async fn services_hold_back(run: &Run) -> anyhow::Result<Verdict> {
@@ -32,9 +37,11 @@ pub(super) async fn services_hold_back(run: &Run) -> anyhow::Result<Verdict> {
     }
     ensure_clean(&secrets, &texts)?;
     if let Some(loki) = &run.backends.loki {
-        no_log_line_holds(&secrets, loki).await?;
+        no_log_record_holds(&secrets, loki, run.began() - MARGIN).await?;
     }
-    Verdict::held(format!("0 hits for 4 secrets of {} requests in {places}", traces.len()))
+    // Where there is a Collector, what the services sent is seen only after it.
+    let behind = if run.backends.collector.is_some() { ", behind the Collector's redaction" } else { "" };
+    Verdict::held(format!("0 hits for 4 secrets of {} requests in {places}{behind}", traces.len()))
 }
 
 /// Orders that the shop refuses, each for another reason, with the secrets wherever somebody might put them.
@@ -88,13 +95,14 @@ async fn arrived(run: &Run, traces: &[String]) -> anyhow::Result<String> {
     Ok(places.join(", "))
 }
 
-/// Whatever the backends hold of a trace, as they write it.
+/// Whatever the backends hold of a trace, as they write it. Each has it by then: what is not there would be clean too.
 async fn told_of(run: &Run, id: &str) -> anyhow::Result<Vec<(&'static str, String)>> {
     let view = &run.backends.view;
-    let mut texts = vec![("the view", view.raw(id).await?.unwrap_or_default())];
+    let lost = |place: &str| format!("{place} has trace {id} no more");
+    let mut texts = vec![("the view", view.raw(id).await?.with_context(|| lost("the view"))?)];
     texts.push(("the view's logs", view.raw_logs(id).await?.unwrap_or_default()));
     if let Some(tempo) = &run.backends.tempo {
-        texts.push(("Tempo", tempo.raw(id).await?.unwrap_or_default()));
+        texts.push(("Tempo", tempo.raw(id).await?.with_context(|| lost("Tempo"))?));
     }
     if let Some(loki) = &run.backends.loki {
         texts.push(("Loki", loki.raw(id).await?));
@@ -113,14 +121,16 @@ fn ensure_clean(secrets: &Secrets, texts: &[(&'static str, String)]) -> anyhow::
     Ok(())
 }
 
-/// The same for log records that belong to no trace.
-async fn no_log_line_holds(secrets: &Secrets, loki: &Loki) -> anyhow::Result<()> {
+/// The same for log records that belong to no trace: for their lines, and for what else Loki keeps of them.
+async fn no_log_record_holds(secrets: &Secrets, loki: &Loki, since: SystemTime) -> anyhow::Result<()> {
     for (name, ways) in secrets.written() {
         for way in ways {
             let found = loki.query(&format!(r#"{{service_name=~".+"}} |= "{way}""#)).await?;
             ensure!(found.is_empty(), "Loki holds the {name} of a request");
         }
     }
+    let found = secrets.found_in(&loki.raw_since(since).await?);
+    ensure!(found.is_empty(), "Loki holds the {} of a request", found.join(", the "));
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! The lines of a run: each told as soon as its check is done, the whole as text or as JSON.
 
-use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,13 +13,11 @@ use tokio::time::{Instant, interval};
 use super::run::{Run, Verdict};
 use crate::columns::{fit, width};
 use crate::screen;
+use crate::shop::hint;
 use crate::waterfall::Style;
 
 /// How often a terminal is told what is still being checked.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Goes back to the line's begin and empties it.
-const EMPTY_LINE: &str = "\r\x1b[K";
 
 /// The column at which the seconds stand.
 const TIMES: usize = 84;
@@ -130,6 +127,10 @@ impl Report {
             let summary = Summary { lines: &self.lines, held, failed, skipped, took };
             screen::print(serde_json::to_string_pretty(&summary)?)?;
         } else {
+            let failures = self.lines.iter().filter(|line| line.outcome == Outcome::Failed);
+            if let Some(hint) = failures.filter_map(|line| hint(&line.detail)).next() {
+                screen::print(format!("  {hint}"))?;
+            }
             let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
             screen::print(format!("  {held} of {} held{skipped}, in {:.1} s", held + failed, took.as_secs_f64()))?;
         }
@@ -138,7 +139,7 @@ impl Report {
 
     fn tell(&mut self, line: Line) -> anyhow::Result<()> {
         if !self.json {
-            overwrite("");
+            screen::overwrite("");
             screen::print(line.render(screen::style()))?;
         }
         self.lines.push(line);
@@ -149,15 +150,7 @@ impl Report {
     fn watch(&self, pending: &[&str], note: &str) {
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         let text = format!("  … {} s  {}{note}", self.started.elapsed().as_secs(), pending.join(", "));
-        overwrite(fit(&text, screen::width().saturating_sub(1)).trim_end());
-    }
-}
-
-/// Where stderr is no terminal, nobody watches.
-fn overwrite(line: &str) {
-    let mut stderr = io::stderr().lock();
-    if stderr.is_terminal() {
-        let _ = write!(stderr, "{EMPTY_LINE}{line}").and_then(|()| stderr.flush());
+        screen::overwrite(fit(&text, screen::width().saturating_sub(1)).trim_end());
     }
 }
 

@@ -2,30 +2,24 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow, bail};
-use proto::types::v1::Order;
+use proto::types::v1::{Order, OrderState};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::arguments::{BackendArguments, ServicesArguments};
 use crate::backends::Backends;
 use crate::columns::printable;
 use crate::order::code_name;
+use crate::patience::PATIENCE;
 use crate::shop::{Gateway, NewOrder, Placed};
 use crate::trace::Trace;
 use crate::tree::{PAID_ORDER, comparable};
 
-/// How long a trace may take: services gather spans for up to 5 s, the Collector waits as long before it decides, and a
-/// busy machine may take its time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How long an order may take that names no deadline itself.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// How often something that is awaited is asked for.
-const INTERVAL: Duration = Duration::from_millis(250);
 
 /// One run.
 pub(super) struct Run {
@@ -84,11 +78,11 @@ impl Run {
         Ok((placed, id))
     }
 
-    /// Places an order that has to succeed.
+    /// Places an order that has to be paid.
     pub(super) async fn succeed(&self, order: NewOrder) -> anyhow::Result<(Order, String)> {
         let (placed, id) = self.place(order).await?;
-        match placed.outcome {
-            Some(Ok(order)) => Ok((order, id)),
+        match &placed.outcome {
+            Some(Ok(order)) if order.state() == OrderState::Paid => Ok((order.clone(), id)),
             _ => bail!("an order that should be paid was answered {} (trace {id})", answer(&placed)),
         }
     }
@@ -96,6 +90,11 @@ impl Run {
     /// How long ago the run began.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// When that was.
+    pub(super) fn began(&self) -> SystemTime {
+        SystemTime::now() - self.elapsed()
     }
 
     /// How many orders were placed so far.
@@ -147,23 +146,11 @@ impl Verdict {
 /// What an order was answered, in a few words.
 pub(super) fn answer(placed: &Placed) -> String {
     match &placed.outcome {
-        Some(Ok(_)) => format!("OK after {:.1} s", placed.took.as_secs_f64()),
+        Some(Ok(order)) => {
+            let state = order.state().as_str_name().trim_start_matches("ORDER_STATE_");
+            format!("OK, {state} after {:.1} s", placed.took.as_secs_f64())
+        }
         Some(Err(status)) => format!("{}: {}", code_name(status.code()), printable(status.message())),
         None => "nothing".to_owned(),
-    }
-}
-
-/// Asks until there is an answer; `None` when there is none in `limit`.
-pub(super) async fn eventually<T>(
-    limit: Duration,
-    ask: impl AsyncFn() -> anyhow::Result<Option<T>>,
-) -> anyhow::Result<Option<T>> {
-    let deadline = Instant::now() + limit;
-    loop {
-        let answer = ask().await?;
-        if answer.is_some() || Instant::now() >= deadline {
-            return Ok(answer);
-        }
-        sleep(INTERVAL).await;
     }
 }

@@ -1,6 +1,5 @@
 //! Tail sampling keeps every trace that matters, and of the others the share that it was told.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -9,15 +8,14 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
 use tonic::Code;
 
-use super::run::{PATIENCE, Run, Verdict, answer, eventually};
+use super::run::{Run, Verdict, answer};
+use crate::backends::SLOW_FROM;
+use crate::patience::{PATIENCE, eventually};
 use crate::shop::NewOrder;
 
 /// How many orders are declined, how many slow.
 const DECLINED: usize = 3;
 const SLOW: usize = 2;
-
-/// From here on the Collector takes a trace for slow.
-const SLOW_FROM: Duration = Duration::from_secs(1);
 
 /// How many healthy orders are placed.
 const HEALTHY: usize = 200;
@@ -27,9 +25,6 @@ const AT_ONCE: usize = 8;
 
 /// How much longer is waited once a later trace is there: deliveries may overtake each other.
 const MARGIN: Duration = Duration::from_secs(2);
-
-/// How far from its mean the number of kept traces may be, in standard deviations: once in a thousand runs it is more.
-const SIGMAS: f64 = 3.3;
 
 /// Traces with an error and slow ones arrive, whatever the share.
 pub(super) async fn errors_and_slow_are_kept(run: &Run) -> anyhow::Result<Verdict> {
@@ -52,7 +47,7 @@ async fn place<'a>(run: &Run, token: &'a str) -> anyhow::Result<(&'a str, String
     let (placed, id) = run.place(NewOrder { token: token.to_owned(), ..NewOrder::example() }).await?;
     let as_expected = match (token, &placed.outcome) {
         ("tok_declined", Some(Err(status))) => status.code() == Code::FailedPrecondition,
-        (_, Some(Ok(_))) => placed.took >= SLOW_FROM,
+        (_, Some(Ok(_))) => placed.is_paid() && placed.took >= SLOW_FROM,
         _ => false,
     };
     ensure!(as_expected, "an order paid with {token} was answered {} (trace {id})", answer(&placed));
@@ -67,7 +62,7 @@ pub(super) async fn the_share_of_healthy_is_kept(run: &Run) -> anyhow::Result<Ve
     }
     let orders = stream::repeat_with(|| run.place(NewOrder::example())).take(HEALTHY).buffer_unordered(AT_ONCE);
     let placed: Vec<_> = orders.try_collect().await?;
-    let failed = placed.iter().filter(|(placed, _)| !placed.succeeded()).count();
+    let failed = placed.iter().filter(|(placed, _)| !placed.is_paid()).count();
     ensure!(failed == 0, "{failed} of {HEALTHY} orders that should be paid were not");
     // One that took long is kept as slow, and says nothing of the share.
     let healthy: Vec<_> = placed.into_iter().filter(|(placed, _)| placed.took < SLOW_FROM).map(|(_, id)| id).collect();
@@ -79,34 +74,9 @@ pub(super) async fn the_share_of_healthy_is_kept(run: &Run) -> anyhow::Result<Ve
     let asked = stream::iter(&healthy).map(|id| run.backends.view.holds(id)).buffer_unordered(AT_ONCE);
     let kept = asked.try_filter(|held| std::future::ready(*held)).try_fold(0, async |kept, _| Ok(kept + 1)).await?;
 
-    let expected = bounds(healthy.len(), share);
+    let expected = run.backends.expected_of(healthy.len());
     let (least, most) = (expected.start(), expected.end());
     let found = format!("{kept} of {} (at {} % expected {least} to {most})", healthy.len(), share * 100.0);
     ensure!(expected.contains(&kept), "kept {found}");
     Verdict::held(found)
-}
-
-/// How many of `count` are kept, if each is with the probability `share`.
-fn bounds(count: usize, share: f64) -> RangeInclusive<usize> {
-    let count = count as f64;
-    let (mean, spread) = (count * share, SIGMAS * (count * share * (1.0 - share)).sqrt());
-    let whole = |number: f64| number.clamp(0.0, count).round() as usize;
-    whole(mean - spread)..=whole(mean + spread)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bounds_are_those_of_the_binomial_distribution() {
-        assert_eq!(bounds(200, 0.1), 6..=34);
-        assert_eq!(bounds(200, 0.5), 77..=123);
-        assert_eq!(bounds(200, 0.99), 193..=200);
-    }
-
-    #[test]
-    fn nothing_is_kept_of_nothing_and_everything_of_everything() {
-        assert_eq!((bounds(200, 0.0), bounds(200, 1.0), bounds(0, 0.1)), (0..=0, 200..=200, 0..=0));
-    }
 }

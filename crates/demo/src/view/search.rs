@@ -105,9 +105,9 @@ mod tests {
     use axum::http::StatusCode;
     use axum::routing::get;
     use axum::{Json, Router};
-    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::backend::tests::serve;
 
     type Parameters = Query<HashMap<String, String>>;
 
@@ -119,9 +119,7 @@ mod tests {
     }
 
     async fn search(routes: Router) -> Vec<String> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let view = View::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        drop(telemetry::spawn(axum::serve(listener, routes).into_future()));
+        let view = View::new(&serve(routes).await).unwrap();
         let between = (UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(1));
         let search = Search { service: "order", attribute: Some(("order.id", "7")), between, limit: 1 };
         view.search(&search).await.unwrap()

@@ -96,6 +96,7 @@ async fn propagation_shows_the_hops_that_the_collector_has() {
         let id = hop.split("  span ").nth(1).unwrap().split(' ').next().unwrap();
         assert!(id.len() == 16 && spans.contains(id) && hop.contains(" ms left"), "{hop}");
     }
+    assert!(walked.said.contains("The hop from order to payment has a budget of its own"), "{}", walked.said);
     assert_eq!(walked.said.matches(&format!("└▶ traceparent: 00-{trace}-")).count(), 2, "{}", walked.said);
     assert!(walked.said.ends_with(&format!("\n   demo trace {trace}\n")), "{}", walked.said);
 
@@ -128,6 +129,19 @@ async fn sampling_counts_what_is_kept_of_each_sort() {
     shown.up.interrupt().await;
 }
 
+#[tokio::test]
+async fn sampling_fails_where_another_share_is_kept_than_the_demo_was_told() {
+    let shown = Shown::start().await;
+    // The demo's own collector keeps all.
+    let flags = ["--collector", &shown.address("collector", 1), "--sample-percent", "10"];
+    let walked = shown.explain("sampling", &flags).await;
+    assert_eq!(walked.code, Some(1), "{}", walked.said);
+    let failed: Vec<_> = walked.said.lines().filter(|line| line.contains('✗')).collect();
+    let [line] = failed[..] else { panic!("{}", walked.said) };
+    assert!(line.ends_with("healthy ones are kept, expected at 10 %: 0 to 6"), "{line}");
+    shown.up.interrupt().await;
+}
+
 /// Where all that a Collector takes goes on to.
 #[derive(Clone)]
 struct Masking(String);
@@ -148,7 +162,7 @@ fn mask(value: &mut Value) {
     let telling = ["probe.marker", "service.name"].iter().any(|key| value["key"] == *key);
     match value {
         Value::Object(fields) => fields.iter_mut().filter(|_| !telling).for_each(|(key, value)| match key.as_str() {
-            "stringValue" | "message" | "name" => *value = json!("****"),
+            "stringValue" | "message" | "name" | "traceState" => *value = json!("****"),
             _ => mask(value),
         }),
         Value::Array(values) => values.iter_mut().for_each(mask),

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::json::list;
+use crate::otlp::any;
+
 /// Text by the name of the place where it stands.
 pub(super) type Places = BTreeMap<String, String>;
 
@@ -14,8 +17,9 @@ pub(super) fn of_spans(document: &Value) -> Places {
         places.extend(attributes("resource, ", &resource["resource"]["attributes"]));
         for span in list(&resource["scopeSpans"]).iter().flat_map(|scope| list(&scope["spans"])) {
             places.extend(attributes("", &span["attributes"]));
-            places.extend(span["name"].as_str().map(|text| ("name".to_owned(), text.to_owned())));
-            places.extend(span["status"]["message"].as_str().map(|text| ("status".to_owned(), text.to_owned())));
+            let own =
+                [("name", &span["name"]), ("status", &span["status"]["message"]), ("trace state", &span["traceState"])];
+            places.extend(own.into_iter().filter_map(named));
             places.extend(list(&span["events"]).iter().flat_map(|event| attributes("event, ", &event["attributes"])));
         }
     }
@@ -27,7 +31,8 @@ pub(super) fn of_log_records(document: &Value) -> Places {
     let mut places = Places::new();
     for resource in list(&document["resourceLogs"]) {
         for record in list(&resource["scopeLogs"]).iter().flat_map(|scope| list(&scope["logRecords"])) {
-            places.extend(record["body"]["stringValue"].as_str().map(|text| (LINE.to_owned(), text.to_owned())));
+            let own = [(LINE, &record["body"]["stringValue"]), ("severity_text", &record["severityText"])];
+            places.extend(own.into_iter().filter_map(named));
             places.extend(attributes("", &record["attributes"]).map(|(key, text)| (label(&key), text)));
         }
     }
@@ -49,6 +54,11 @@ pub(super) fn of_streams(streams: &[Value]) -> Places {
 /// What Loki calls the body of a log record.
 const LINE: &str = "line";
 
+/// A place of its own, if there is text.
+fn named((place, text): (&str, &Value)) -> Option<(String, String)> {
+    Some((place.to_owned(), text.as_str()?.to_owned()))
+}
+
 /// An attribute's name as one of Loki's labels.
 fn label(key: &str) -> String {
     key.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
@@ -59,20 +69,12 @@ fn attributes<'a>(prefix: &'a str, pairs: &'a Value) -> impl Iterator<Item = (St
     list(pairs).iter().map(move |pair| (key(pair), text(&pair["value"])))
 }
 
-/// The one field of an attribute's value is named for its type.
+/// An `AnyValue`: of a list, the texts in it.
 fn text(value: &Value) -> String {
-    match value.as_object().and_then(|fields| fields.values().next()) {
-        Some(Value::String(text)) => text.clone(),
-        Some(list) if list["values"].is_array() => {
-            self::list(&list["values"]).iter().map(text).collect::<Vec<_>>().join(", ")
-        }
-        Some(other) => other.to_string(),
-        None => String::new(),
+    match &value["arrayValue"]["values"] {
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
+        _ => any(value),
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -87,26 +89,30 @@ mod tests {
     }
 
     #[test]
-    fn a_spans_places_are_its_name_attributes_events_status_and_resource() {
+    fn a_spans_places_are_its_name_attributes_events_status_state_and_resource() {
         let text = |key: &str, text: &str| json!([{"key": key, "value": {"stringValue": text}}]);
         let list =
             json!([{"key": "list", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}}}]);
         let event = json!({"name": "note", "attributes": list});
         let status = json!({"message": "failed"});
-        let span = json!({"name": "login", "attributes": text("card", "1"), "events": [event], "status": status});
+        let span = json!({"name": "login", "attributes": text("card", "1"), "events": [event], "status": status,
+            "traceState": "a=b"});
         let document = json!({"resourceSpans": [{
             "resource": {"attributes": text("host", "h")},
             "scopeSpans": [{"spans": [span]}],
         }]});
         let told =
             [("card", "1"), ("event, list", "a, b"), ("name", "login"), ("resource, host", "h"), ("status", "failed")];
-        assert_eq!(of_spans(&document), places(&told));
+        assert_eq!(of_spans(&document), places(&[&told[..], &[("trace state", "a=b")]].concat()));
     }
 
     #[test]
     fn a_log_record_and_lokis_stream_of_it_have_the_same_places() {
         let sent = of_log_records(&Probe::new().logs());
-        assert!(["line", "card_number", "user_email"].iter().all(|place| sent.contains_key(*place)), "{sent:?}");
+        assert!(
+            ["line", "card_number", "user_email", "severity_text"].iter().all(|place| sent.contains_key(*place)),
+            "{sent:?}"
+        );
         let stream = json!({"stream": {"card_number": "****"}, "values": [["1", "{}"], ["2", "login"]]});
         assert_eq!(of_streams(&[stream]), places(&[("card_number", "****"), ("line", "login")]));
     }

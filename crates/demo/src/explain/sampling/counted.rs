@@ -1,34 +1,12 @@
 //! What Prometheus counted: the calls before sampling, and the votes of the Collector's policies.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-use tokio::time::sleep;
 
 use crate::columns::printable;
+use crate::counting::{LIMIT, QUIET_LIMIT, orders, standing_still};
 use crate::explain::walk::{Walk, table};
+use crate::patience::until;
 use crate::prometheus::Prometheus;
-
-/// How long the counts may take to arrive: the Collector tells them every few seconds, and is asked every few seconds.
-const PATIENCE: Duration = Duration::from_secs(40);
-
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long counts must stand still to know of everything so far, and to be those of the Collector that runs: services
-/// gather spans for up to 5 s, and the Collector tells its counts every 5 s.
-const QUIET: Duration = Duration::from_secs(11);
-
-/// How long somebody else's orders are waited out.
-const QUIET_LIMIT: Duration = Duration::from_secs(40);
-
-/// Orders at the gateway, counted from the spans before any is dropped.
-const CALLS: &str = concat!(
-    r#"traces_span_metrics_calls_total{service_name="gateway",span_kind="SPAN_KIND_SERVER","#,
-    r#"span_name=~".+/PlaceOrder"}"#
-);
-
-/// Counts older than this, in seconds, are of a Collector that is gone: Prometheus goes on telling them for a while.
-const STALE: u32 = 10;
 
 /// Traces that were decided about.
 const DECIDED: &str = r#"sum({__name__=~"otelcol_processor_tail_sampling_global_count_traces_sampled(_total)?"})"#;
@@ -49,24 +27,19 @@ pub(super) struct Counted {
 
 impl Counted {
     /// The counts once they stand still, or after a while all the same.
-    pub(super) async fn standing_still(prometheus: &Prometheus) -> anyhow::Result<Self> {
-        let started = Instant::now();
-        let mut counted = Self::now(prometheus).await?;
-        let mut since = started;
-        while since.elapsed() < QUIET && started.elapsed() < QUIET_LIMIT {
-            sleep(INTERVAL).await;
-            let now = Self::now(prometheus).await?;
-            if now != counted {
-                (counted, since) = (now, Instant::now());
-            }
+    pub(super) async fn before(walk: &Walk, prometheus: &Prometheus) -> anyhow::Result<Self> {
+        let now = async || Self::now(prometheus).await;
+        if let Some(counted) = standing_still(now).await? {
+            return Ok(counted);
         }
-        Ok(counted)
+        walk.say(format!("they have not in {QUIET_LIMIT:?}: somebody else is placing orders, and is counted too"))?;
+        now().await
     }
 
     async fn now(prometheus: &Prometheus) -> anyhow::Result<Self> {
         let votes = prometheus.query(VOTES).await?.into_iter();
         let by_policy = votes.map(|vote| (vote.labels.get("policy").cloned().unwrap_or_default(), vote.value));
-        let calls = prometheus.sum(&format!("{CALLS} and (time() - timestamp({CALLS}) < {STALE})")).await?;
+        let calls = orders(prometheus).await?;
         let decided = prometheus.sum(DECIDED).await?;
         Ok(Self { calls, decided, votes: by_policy.collect() })
     }
@@ -88,15 +61,10 @@ pub(super) async fn explain(
     before: &Counted,
     placed: usize,
 ) -> anyhow::Result<bool> {
-    let started = Instant::now();
     let expected = f64::from(u32::try_from(placed).unwrap_or(u32::MAX));
-    let counted = loop {
-        let counted = Counted::now(prometheus).await?.since(before);
-        if counted.calls >= expected && counted.decided >= expected || started.elapsed() >= PATIENCE {
-            break counted;
-        }
-        sleep(INTERVAL).await;
-    };
+    let now = async || Ok(Counted::now(prometheus).await?.since(before));
+    let all = |counted: &Counted| counted.calls >= expected && counted.decided >= expected;
+    let counted = until(LIMIT, now, all).await?;
     walk.say(shown(&counted))?;
     let text = format!("the metrics count each of the {placed} orders, kept or not: they are made before sampling");
     let all = walk.check(counted.calls >= expected, &text)?;

@@ -64,11 +64,16 @@ fn only_answers_have_a_latency() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_no_answer() {
-    let mut broken: Status = Invalid::none().into();
-    broken.set_source(Arc::new(io::Error::other("reset")));
-    let tally = tally(vec![placed(Some(Err(broken)), None)]);
-    assert_eq!((tally.of(&Outcome::Unanswered), tally.failures[0].message.as_str()), (1, "reset"));
+fn a_connection_that_breaks_is_told_once_however_it_is_put() {
+    let broken = |cause: &'static str| {
+        let mut broken: Status = Invalid::none().into();
+        broken.set_source(Arc::new(io::Error::other(cause)));
+        placed(Some(Err(broken)), None)
+    };
+    let tally = tally(vec![broken("reset"), broken("too_many_resets"), broken("reset")]);
+    assert_eq!((tally.of(&Outcome::Broken), tally.latencies.count()), (3, 0));
+    let [failure] = &tally.failures[..] else { panic!("{:?}", tally.failures) };
+    assert_eq!(failure.message, "the first time because of `reset`");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::json::{list, text};
+
 /// The dashboards, by their file's name.
 const DASHBOARDS: [(&str, &str); 4] = [
     ("collector.json", include_str!("../../../../../compose/grafana/dashboards/collector.json")),
@@ -107,14 +109,6 @@ fn variable(text: &str) -> (&str, &str) {
     }
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     text.split_at(end)
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 // === impl Expression ===
