@@ -26,6 +26,14 @@
 //! | `place_order` | `order.total_minor` | the order's total in the currency's minor unit |
 //! | `place_order` | `order.currency` | the total's currency, an ISO 4217 code |
 //! | `place_order` | event `order.validated` | the order is well-formed and about to be accepted; absent in a replay |
+//!
+//! What it measures, besides the conventions':
+//!
+//! | metric | attributes | what it is |
+//! |---|---|---|
+//! | `shop.orders` | `order.state`: `PAID` or `DECLINED` | how many orders came to an end, each counted once |
+//! | `shop.order.value` | `order.state`, `order.currency` | their totals in the currency's minor unit |
+//! | `shop.orders.in_flight` | | how many orders are being worked on, whether or not their callers still wait |
 #![forbid(unsafe_code)]
 
 mod config;
@@ -39,6 +47,7 @@ mod saga;
 mod idempotency;
 mod payments;
 mod store;
+mod metrics;
 mod error;
 
 use std::time::Duration;
@@ -51,6 +60,7 @@ use tonic::transport::{Endpoint, Uri};
 use tracing::warn;
 
 use crate::idempotency::Running;
+use crate::metrics::Metrics;
 use crate::orders::{Orders, SAGA_LIMIT};
 use crate::payments::Payments;
 use crate::rpc::Rpc;
@@ -79,7 +89,12 @@ pub async fn serve(
     let payment = channel(config.payment, &telemetry);
     let running = Running::default();
 
-    let orders = Orders { store: store.clone(), payments: Payments::new(payment.clone()), running: running.clone() };
+    let orders = Orders {
+        store: store.clone(),
+        payments: Payments::new(payment.clone()),
+        running: running.clone(),
+        metrics: Metrics::new(&telemetry),
+    };
     let rpc = OrderServiceServer::new(Rpc { orders })
         .max_decoding_message_size(LARGEST_REQUEST)
         .max_encoding_message_size(LARGEST_ANSWER);

@@ -8,6 +8,7 @@ use tracing::{info, instrument};
 use crate::error::Failure;
 use crate::idempotency::{Running, Ticket};
 use crate::listing::{Page, PageRequest};
+use crate::metrics::Metrics;
 use crate::order::{NewOrder, Order, OrderId, State};
 use crate::payments::{Outcome, Payments};
 use crate::saga::{Attempt, Charge, Progress};
@@ -22,6 +23,7 @@ pub(crate) struct Orders {
     pub(crate) store: Store,
     pub(crate) payments: Payments,
     pub(crate) running: Running,
+    pub(crate) metrics: Metrics,
 }
 
 /// A request to place an order.
@@ -69,6 +71,7 @@ impl Orders {
         let this = self.clone();
         let saga = async move {
             let _turn = turn;
+            let _working = this.metrics.working();
             this.see_through(&ticket, work).await
         };
         telemetry::spawn_detached(SAGA_LIMIT, saga).await.map_err(Failure::Interrupted)?
@@ -121,6 +124,7 @@ impl Orders {
         };
         let order = order.settled(state);
         self.store.settle(ticket, &order).await?;
+        self.metrics.settled(&order);
         answer(order, false)
     }
 }

@@ -13,6 +13,14 @@
 //! - **A caller that goes away changes nothing.** From the intent on, the work runs in a task of its own.
 //! - **The same key gives the same answer**, a decline included, marked `idempotent-replayed: true`. What decided nothing
 //!   (a malformed request, a key in use, a bank that is down) is not kept.
+//!
+//! What it measures, besides the conventions':
+//!
+//! | metric | attributes | what it is |
+//! |---|---|---|
+//! | `shop.payments` | `payment.operation`: `charge` or `refund` | how often the bank was asked to move money, its own retries not counted |
+//! | | `payment.outcome`: `CAPTURED`, `DECLINED`, `REFUNDED` | and did, or refused; each counted once |
+//! | | `payment.outcome`: `UNKNOWN`, `UNAVAILABLE` | and may have or surely has not; counted each time a caller asks |
 #![forbid(unsafe_code)]
 
 mod config;
@@ -23,6 +31,7 @@ mod payment;
 mod idempotency;
 mod bank;
 mod store;
+mod metrics;
 mod error;
 
 use std::time::Duration;
@@ -35,6 +44,7 @@ use tracing::warn;
 
 use crate::bank::Bank;
 use crate::idempotency::Running;
+use crate::metrics::Metrics;
 use crate::payments::Payments;
 use crate::rpc::Rpc;
 use crate::store::Store;
@@ -63,7 +73,8 @@ pub async fn serve(
     let running = Running::default();
     let limit = config.bank_timeout + LEDGER_LIMIT;
 
-    let payments = Payments { store: store.clone(), bank, running: running.clone(), limit };
+    let metrics = Metrics::new(&telemetry);
+    let payments = Payments { store: store.clone(), bank, running: running.clone(), limit, metrics };
     let rpc = PaymentServiceServer::new(Rpc { payments })
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_MESSAGE);

@@ -9,6 +9,7 @@ use tracing::{info, instrument, warn};
 use crate::bank::{Bank, Unsettled};
 use crate::error::Failure;
 use crate::idempotency::{Keyed, Running, Ticket};
+use crate::metrics::Metrics;
 use crate::payment::{BankKey, Charge, Event, OutOfTurn, Payment, PaymentId, Refund, State, Timestamp};
 use crate::store::{Claim, Intent, Store};
 
@@ -20,6 +21,7 @@ pub(crate) struct Payments {
     pub(crate) running: Running,
     /// How long a change may take once nobody waits for it.
     pub(crate) limit: Duration,
+    pub(crate) metrics: Metrics,
 }
 
 /// What a caller is told of a change.
@@ -104,6 +106,9 @@ impl Payments {
         payment: Payment,
         verdict: Result<Event, Unsettled>,
     ) -> Result<Answer, Failure> {
+        if let Err(cause) = &verdict {
+            self.metrics.unsettled(&payment.state, cause);
+        }
         let event = match verdict {
             Ok(event) => event,
             Err(Unsettled::Unavailable(cause)) => return Err(Failure::BankUnavailable(cause)),
@@ -115,6 +120,7 @@ impl Payments {
         };
         let settled = payment.after(event, now())?;
         self.store.settle(ticket, &payment, &settled).await?;
+        self.metrics.settled(&settled.state);
         report(&settled);
         Answer::of(settled, false)
     }

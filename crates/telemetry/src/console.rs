@@ -11,6 +11,8 @@
 //!     level = INFO
 //! ```
 
+mod metrics;
+
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +27,8 @@ use time::OffsetDateTime;
 
 use crate::logs::{Escaped, TIMESTAMP};
 use crate::semconv;
+
+pub(crate) use metrics::MetricsConsole;
 
 /// Writes spans as text.
 #[derive(Debug)]

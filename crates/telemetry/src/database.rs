@@ -1,5 +1,6 @@
-//! Database statements as CLIENT spans, for any sqlx executor.
+//! Database statements as CLIENT spans and durations, for any sqlx executor.
 
+mod metrics;
 mod query;
 mod sql;
 mod statement;
@@ -12,6 +13,8 @@ use futures_core::stream::BoxStream;
 use opentelemetry_sdk::trace::SdkTracer;
 use sqlx::{Describe, Either, Execute, Executor, SqlStr, Sqlite, SqliteConnection, SqlitePool};
 
+use crate::handle::Telemetry;
+use metrics::{Known, StatementMeter};
 use query::Query;
 use statement::{Observed, Statement};
 
@@ -35,15 +38,21 @@ use statement::{Observed, Statement};
 /// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>). An error that does not
 /// come from the database has the name of its [`sqlx::Error`] variant as `error.type`. Bound values are never recorded.
 ///
+/// Every statement counts in `db.client.operation.duration`, for as long as its span if it has one, with
+/// `db.system.name`, `db.namespace`, `db.query.summary` and the same `db.response.status_code` and `error.type`
+/// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-metrics.md>).
+///
 /// Only statements inside a recorded trace make spans. Migrations, probes and other work that belongs to no request stay
 /// quiet, or each of their statements would be a trace of its own.
 #[derive(Clone, Debug)]
 pub struct Database(Arc<Identity>);
 
-/// What every span of a database says about it.
+/// What every span of a database says about it, and what its statements have in common.
 #[derive(Debug)]
 struct Identity {
     tracer: SdkTracer,
+    meter: Option<StatementMeter>,
+    known: Known,
     system: DatabaseSystem,
     namespace: String,
 }
@@ -64,8 +73,8 @@ pub enum DatabaseSystem {
 /// the call's deadline had passed, and otherwise `cancelled` with the status left unset, because the caller wanted it so.
 /// No row where one was expected ([`sqlx::Error::RowNotFound`]) is not a failure of the statement.
 ///
-/// `db.query.text` is the text as written if values are bound to it. A statement without bound values, which may hold
-/// values in its text, has each literal replaced by `?` first, and its comments left out.
+/// `db.query.text` is the text as written, up to 4096 characters, with each literal replaced by `?` and comments left out:
+/// values may stand in a text beside those that are bound to it.
 ///
 /// [`Executor::prepare`] and `describe` run no statement and make no span.
 #[derive(Debug)]
@@ -99,8 +108,11 @@ impl DatabaseSystem {
 
 impl Database {
     /// `namespace` is the name the database is known by, `db.namespace`; never a path.
-    pub(crate) fn new(tracer: SdkTracer, system: DatabaseSystem, namespace: impl Into<String>) -> Self {
-        Self(Arc::new(Identity { tracer, system, namespace: namespace.into() }))
+    pub(crate) fn new(telemetry: &Telemetry, system: DatabaseSystem, namespace: impl Into<String>) -> Self {
+        let namespace = namespace.into();
+        let meter = telemetry.meter().map(|meter| StatementMeter::new(meter, system.name(), &namespace));
+        let tracer = telemetry.tracer().clone();
+        Self(Arc::new(Identity { tracer, meter, known: Known::default(), system, namespace }))
     }
 
     /// Wraps `executor` (`&pool` or `&mut *connection`) so that what runs on it is recorded.

@@ -1,16 +1,23 @@
-//! HTTP requests as CLIENT spans, with reqwest.
+//! HTTP requests as CLIENT spans and durations, with reqwest.
 
 mod body;
 mod exchange;
+mod metrics;
 mod url;
 
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
 use reqwest::{Client, Request, Response};
 
+use crate::capture::Captured;
 use crate::handle::Telemetry;
 use crate::propagation::inject_traceparent;
+use crate::semconv;
 use exchange::Exchange;
+
+pub(crate) use exchange::version;
+use metrics::RequestMeter;
+pub(crate) use url::redacted_query;
 
 /// A [`reqwest::Client`] whose requests are CLIENT spans; made by [`Telemetry::http_client`], cheap to clone.
 ///
@@ -28,12 +35,21 @@ use exchange::Exchange;
 /// `http.response.status_code`, `network.protocol.version`, `network.peer.address`, `network.peer.port` and on failure
 /// `error.type` (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/http/http-spans.md>).
 ///
+/// Every request counts in `http.client.request.duration`, also one whose span is not sampled: from its first byte to the
+/// last of the answer's body, for as long as the span, with `http.request.method`, `server.address`, `server.port`,
+/// `http.response.status_code`, `network.protocol.version` and, where the span has one, the same `error.type`.
+/// `http.client.active_requests` says how many are in flight, by `url.template` too
+/// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/http/http-metrics.md>).
+///
 /// It sends no trace header unless [`propagate`](Self::propagate) says so: HTTP is how other companies are called.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     telemetry: Telemetry,
+    meter: Option<RequestMeter>,
     client: Client,
     propagate: Propagate,
+    request_headers: Captured,
+    response_headers: Captured,
 }
 
 /// What a span should say of a request that the request itself does not.
@@ -61,12 +77,32 @@ pub enum Propagate {
 
 impl HttpClient {
     pub(crate) fn new(telemetry: Telemetry, client: Client) -> Self {
-        Self { telemetry, client, propagate: Propagate::default() }
+        let meter = telemetry.meter().map(RequestMeter::new);
+        let (request_headers, response_headers) = (Captured::default(), Captured::default());
+        Self { telemetry, meter, client, propagate: Propagate::default(), request_headers, response_headers }
     }
 
     /// Chooses which trace headers its requests carry.
     pub fn propagate(self, propagate: Propagate) -> Self {
         Self { propagate, ..self }
+    }
+
+    /// Shows these headers of a request, where it has them, as `http.request.header.<name>`: see
+    /// [`RpcServerLayer::capture_request_headers`](crate::RpcServerLayer::capture_request_headers).
+    ///
+    /// # Panics
+    /// If one of the names is none that a header can have.
+    pub fn capture_request_headers(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { request_headers: self.request_headers.and(semconv::HTTP_REQUEST_HEADER, names), ..self }
+    }
+
+    /// Shows these headers of an answer, where it has them, as `http.response.header.<name>`: see
+    /// [`capture_request_headers`](Self::capture_request_headers).
+    ///
+    /// # Panics
+    /// As there.
+    pub fn capture_response_headers(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { response_headers: self.response_headers.and(semconv::HTTP_RESPONSE_HEADER, names), ..self }
     }
 
     /// The client underneath, to build requests with.
@@ -89,7 +125,7 @@ impl HttpClient {
     /// # Errors
     /// As [`reqwest::Client::execute`]: an answer of any code is no error.
     pub async fn execute(&self, mut request: Request, call: HttpCall) -> Result<Response, reqwest::Error> {
-        let mut exchange = Exchange::start(self.telemetry.tracer(), &request, call);
+        let mut exchange = Exchange::start(self, &request, call);
         let carried = match self.propagate {
             Propagate::Nothing => Context::new(),
             Propagate::TraceParent => exchange.context().clone(),

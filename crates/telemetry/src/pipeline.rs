@@ -1,56 +1,62 @@
-//! The export side: from ended spans and log records to a collector, a console, or nowhere.
+//! The export side: from ended spans, log records and metrics to a collector, a console, or nowhere.
 //!
 //! Exporters run on a small runtime of their own, so that neither a busy nor a finished application runtime holds up
 //! what is exported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, SdkLoggerProvider};
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder as SpanBatch, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanExporter, SpanProcessor,
-};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::console::ConsoleExporter;
 use crate::environment::Environment;
 use crate::init::InitError;
-use crate::pipeline::counted::{Counted, Counts, Gate};
-use crate::pipeline::otlp::Otlp;
+use crate::pipeline::counted::Counts;
+use crate::sampling::{Sampler, SamplingReport};
 
 mod counted;
+mod exporter;
+mod logs;
+mod metrics;
 mod otlp;
+mod spans;
 
 pub use counted::Report;
 
 /// How long dropping a pipeline that was never shut down may take.
 const DROP_LIMIT: Duration = Duration::from_secs(3);
 
-/// What a signal's `OTEL_*_EXPORTER` chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exporter {
-    Otlp,
-    Console,
-    None,
-}
-
 /// Providers, and what they export through.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    spans: SdkTracerProvider,
-    logs: Option<SdkLoggerProvider>,
+    providers: Providers,
+    sampler: Sampler,
     counts: Arc<Counts>,
     runtime: Option<Runtime>,
     is_open: Arc<AtomicBool>,
 }
 
+/// What makes spans, log records and metrics. Clones are the same providers.
+#[derive(Clone, Debug)]
+struct Providers {
+    spans: SdkTracerProvider,
+    logs: Option<SdkLoggerProvider>,
+    metrics: Option<SdkMeterProvider>,
+}
+
+/// Blocking work.
+type Work = Box<dyn FnOnce() + Send>;
+
 // === impl Pipeline ===
 
 impl Pipeline {
     /// The pipeline that the environment asks for.
-    pub(crate) fn new(environment: &Environment, resource: Resource) -> Result<Self, InitError> {
+    pub(crate) fn new(environment: &Environment, resource: Resource, sampler: Sampler) -> Result<Self, InitError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry-export")
@@ -58,12 +64,7 @@ impl Pipeline {
             .build()
             .map_err(InitError::Runtime)?;
         let counts = Arc::new(Counts::default());
-        let disabled = environment.is_true("OTEL_SDK_DISABLED");
-        let providers = spans(environment, disabled, resource.clone(), &counts, runtime.handle()).and_then(|spans| {
-            let logs = if disabled { None } else { logs(environment, resource, runtime.handle())? };
-            Ok((spans, logs))
-        });
-        let (spans, logs) = match providers {
+        let providers = match Providers::new(environment, resource, &sampler, &counts, runtime.handle()) {
             Ok(providers) => providers,
             Err(error) => {
                 // Dropping a runtime inside another one panics.
@@ -71,30 +72,41 @@ impl Pipeline {
                 return Err(error);
             }
         };
-        Ok(Self { spans, logs, counts, runtime: Some(runtime), is_open: Arc::new(AtomicBool::new(true)) })
+        Ok(Self { providers, sampler, counts, runtime: Some(runtime), is_open: Arc::new(AtomicBool::new(true)) })
     }
 
-    /// A pipeline that hands ended spans to `processor` and exports nothing.
+    /// A pipeline that hands ended spans to `processor`, metrics to whoever asks `reader`, and exports nothing.
     #[cfg(feature = "testing")]
     pub(crate) fn collecting(
         environment: &Environment,
         resource: Resource,
-        processor: impl SpanProcessor + 'static,
+        sampler: Sampler,
+        processor: impl opentelemetry_sdk::trace::SpanProcessor + 'static,
+        reader: impl opentelemetry_sdk::metrics::reader::MetricReader,
     ) -> Self {
-        let spans = SdkTracerProvider::builder()
-            .with_sampler(environment.sampler())
-            .with_resource(resource)
-            .with_span_processor(processor)
-            .build();
-        Self { spans, logs: None, counts: Arc::default(), runtime: None, is_open: Arc::default() }
+        let spans = spans::builder(environment, resource.clone(), &sampler);
+        let spans = spans.with_span_processor(sampler.keeping(processor)).build();
+        let is_measured = exporter::exporter(environment, "OTEL_METRICS_EXPORTER") != exporter::Exporter::None;
+        let metrics =
+            is_measured.then(|| SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build());
+        let providers = Providers { spans, logs: None, metrics };
+        Self { providers, sampler, counts: Arc::default(), runtime: None, is_open: Arc::default() }
     }
 
     pub(crate) fn spans(&self) -> &SdkTracerProvider {
-        &self.spans
+        &self.providers.spans
+    }
+
+    pub(crate) fn sampling(&self) -> SamplingReport {
+        self.sampler.report()
     }
 
     pub(crate) fn logs(&self) -> Option<&SdkLoggerProvider> {
-        self.logs.as_ref()
+        self.providers.logs.as_ref()
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&SdkMeterProvider> {
+        self.providers.metrics.as_ref()
     }
 
     /// Whether records are still taken: false once a shutdown has begun.
@@ -103,39 +115,30 @@ impl Pipeline {
     }
 
     pub(crate) async fn flush(&self, limit: Duration) -> Report {
-        let (spans, logs) = (self.spans.clone(), self.logs.clone());
-        // What could not be sent shows in the report.
-        let flush_logs = move || drop(logs.map(|logs| logs.force_flush()));
-        self.within(limit, flush_logs, move || drop(spans.force_flush())).await;
+        self.within(limit, self.providers.clone().flushing()).await;
         self.counts.report()
     }
 
     pub(crate) async fn shutdown(&self, limit: Duration) -> Report {
         self.is_open.store(false, Ordering::Relaxed);
-        let (spans, logs) = (self.spans.clone(), self.logs.clone());
-        let stop_logs = move || drop(logs.map(|logs| logs.shutdown_with_timeout(limit)));
-        self.within(limit, stop_logs, move || drop(spans.shutdown_with_timeout(limit))).await;
+        self.within(limit, self.providers.clone().stopping(limit)).await;
         self.counts.report()
     }
 
-    /// Does blocking work on a thread of its own and waits for it on the pipeline's runtime: neither needs anything of
+    /// Does blocking work on threads of its own and waits for it on the pipeline's runtime: neither needs anything of
     /// the caller's runtime, which may have one thread and no timer.
     ///
-    /// Side by side, so that the collector of one signal cannot use up the time of the other.
-    async fn within(
-        &self,
-        limit: Duration,
-        logs: impl FnOnce() + Send + 'static,
-        spans: impl FnOnce() + Send + 'static,
-    ) {
-        let Some(runtime) = &self.runtime else {
-            logs();
-            return spans();
+    /// Side by side, so that the collector of one signal cannot use up the time of another.
+    async fn within(&self, limit: Duration, work: Vec<Work>) {
+        let Some(runtime) = &self.runtime else { return work.into_iter().for_each(|work| work()) };
+        let work: Vec<_> = work.into_iter().map(|work| runtime.handle().spawn_blocking(work)).collect();
+        let all = async {
+            for done in work {
+                // What could not be sent shows in the counts.
+                let _ = done.await;
+            }
         };
-        let (logs, spans) = (runtime.handle().spawn_blocking(logs), runtime.handle().spawn_blocking(spans));
-        let limited = runtime
-            .handle()
-            .spawn(async move { tokio::time::timeout(limit, async { (spans.await, logs.await) }).await });
+        let limited = runtime.handle().spawn(async move { tokio::time::timeout(limit, all).await });
         // An error means that the limit or the runtime's end came first; the counts say what that cost.
         let _ = limited.await;
     }
@@ -143,96 +146,63 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            let (spans, logs) = (self.spans.clone(), self.logs.clone());
-            // A provider that was shut down before answers at once.
-            let logs = logs.map(|logs| std::thread::spawn(move || logs.shutdown_with_timeout(DROP_LIMIT)));
-            let _ = spans.shutdown_with_timeout(DROP_LIMIT);
-            let _ = logs.map(std::thread::JoinHandle::join);
-            // Dropping a runtime inside another one panics.
-            runtime.shutdown_background();
+        let Some(runtime) = self.runtime.take() else { return };
+        // A provider that was shut down before answers at once.
+        let work = self.providers.clone().stopping(DROP_LIMIT);
+        let (done, all_done) = sync_channel(work.len());
+        let expected = work.len();
+        for work in work {
+            let done = done.clone();
+            std::thread::spawn(move || {
+                work();
+                // Nobody may be waiting any more.
+                let _ = done.send(());
+            });
         }
-    }
-}
-
-fn spans(
-    environment: &Environment,
-    disabled: bool,
-    resource: Resource,
-    counts: &Arc<Counts>,
-    runtime: &Handle,
-) -> Result<SdkTracerProvider, InitError> {
-    let limit = |name| u32::try_from(environment.number(name, 0, 128)).unwrap_or(u32::MAX);
-    let provider = SdkTracerProvider::builder()
-        .with_resource(resource)
-        .with_max_attributes_per_span(limit("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"))
-        .with_max_events_per_span(limit("OTEL_SPAN_EVENT_COUNT_LIMIT"))
-        .with_max_links_per_span(limit("OTEL_SPAN_LINK_COUNT_LIMIT"))
-        .with_max_attributes_per_event(limit("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"))
-        .with_max_attributes_per_link(limit("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"));
-    if disabled {
-        return Ok(provider
-            // The caller's decision is passed on: those behind this service may still record.
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff)))
-            .build());
-    }
-    let provider = provider.with_sampler(environment.sampler());
-    Ok(match exporter(environment, "OTEL_TRACES_EXPORTER") {
-        Exporter::None => provider,
-        Exporter::Console => provider.with_span_processor(batched(environment, ConsoleExporter::stdout(), counts)),
-        Exporter::Otlp => {
-            let exporter = Otlp::new(environment, "TRACES")?.spans(runtime)?;
-            provider.with_span_processor(batched(environment, exporter, counts))
+        let until = Instant::now() + DROP_LIMIT;
+        for _ in 0..expected {
+            if all_done.recv_timeout(until.saturating_duration_since(Instant::now())).is_err() {
+                break;
+            }
         }
+        // Dropping a runtime inside another one panics.
+        runtime.shutdown_background();
     }
-    .build())
 }
 
-fn batched(
-    environment: &Environment,
-    exporter: impl SpanExporter + 'static,
-    counts: &Arc<Counts>,
-) -> impl SpanProcessor + 'static {
-    let queue = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048);
-    let batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512);
-    let config = SpanBatch::default()
-        .with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX))
-        .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
-        .with_scheduled_delay(environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000))
-        .build();
-    let exporter = Counted::new(exporter, Arc::clone(counts), "spans");
-    Gate::new(BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), Arc::clone(counts))
-}
+// === impl Providers ===
 
-fn logs(
-    environment: &Environment,
-    resource: Resource,
-    runtime: &Handle,
-) -> Result<Option<SdkLoggerProvider>, InitError> {
-    // A console's log records stand on stderr already.
-    if exporter(environment, "OTEL_LOGS_EXPORTER") != Exporter::Otlp {
-        return Ok(None);
-    }
-    let queue = environment.number("OTEL_BLRP_MAX_QUEUE_SIZE", 1, 2048);
-    let batch = environment.number("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 1, 512);
-    let config = LogBatch::default()
-        .with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX))
-        .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
-        .with_scheduled_delay(environment.milliseconds("OTEL_BLRP_SCHEDULE_DELAY", 1000))
-        .build();
-    let exporter = Counted::new(Otlp::new(environment, "LOGS")?.logs(runtime)?, Arc::default(), "log records");
-    let processor = BatchLogProcessor::builder(exporter).with_batch_config(config).build();
-    Ok(Some(SdkLoggerProvider::builder().with_resource(resource).with_log_processor(processor).build()))
-}
-
-fn exporter(environment: &Environment, name: &str) -> Exporter {
-    match environment.get(name).unwrap_or_default().to_ascii_lowercase().as_str() {
-        "" | "otlp" => Exporter::Otlp,
-        "console" => Exporter::Console,
-        "none" => Exporter::None,
-        _ => {
-            environment.warn(name, "is none of `otlp`, `console` and `none`, taken as `otlp`");
-            Exporter::Otlp
+impl Providers {
+    fn new(
+        environment: &Environment,
+        resource: Resource,
+        sampler: &Sampler,
+        counts: &Arc<Counts>,
+        runtime: &Handle,
+    ) -> Result<Self, InitError> {
+        let disabled = environment.is_true("OTEL_SDK_DISABLED");
+        let spans = spans::provider(environment, disabled, resource.clone(), sampler, counts, runtime)?;
+        if disabled {
+            return Ok(Self { spans, logs: None, metrics: None });
         }
+        let logs = logs::provider(environment, resource.clone(), runtime)?;
+        let metrics = metrics::provider(environment, resource, runtime)?;
+        Ok(Self { spans, logs, metrics })
+    }
+
+    fn flushing(self) -> Vec<Work> {
+        let Self { spans, logs, metrics } = self;
+        let spans: Work = Box::new(move || drop(spans.force_flush()));
+        let logs = logs.map(|logs| -> Work { Box::new(move || drop(logs.force_flush())) });
+        let metrics = metrics.map(|metrics| -> Work { Box::new(move || drop(metrics.force_flush())) });
+        [Some(spans), logs, metrics].into_iter().flatten().collect()
+    }
+
+    fn stopping(self, limit: Duration) -> Vec<Work> {
+        let Self { spans, logs, metrics } = self;
+        let spans: Work = Box::new(move || drop(spans.shutdown_with_timeout(limit)));
+        let logs = logs.map(|logs| -> Work { Box::new(move || drop(logs.shutdown_with_timeout(limit))) });
+        let metrics = metrics.map(|metrics| -> Work { Box::new(move || drop(metrics.shutdown_with_timeout(limit))) });
+        [Some(spans), logs, metrics].into_iter().flatten().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! gRPC calls as spans: one tower layer a side, one state machine for both.
+//! gRPC calls as spans and metrics: one tower layer a side, one state machine for both.
 
 mod client;
 mod server;
@@ -8,6 +8,9 @@ mod body;
 mod call;
 mod outcome;
 mod methods;
+mod metrics;
+
+pub(crate) use outcome::code_name;
 
 pub use body::ResponseBody;
 pub use client::{RpcClient, RpcClientLayer};

@@ -1,4 +1,4 @@
-//! Traces in tests: collected per test, without globals, and compared as whole trees.
+//! Traces, metrics and log records in tests: collected per test, without globals, and compared as a whole.
 //!
 //! ```
 //! # async fn example() {
@@ -12,11 +12,23 @@
 //!     order SERVER shop.order.v1.OrderService/GetOrder
 //!       order INTERNAL get_order
 //! ");
+//! let served = [("rpc.method", "shop.order.v1.OrderService/GetOrder"), ("rpc.status_code", "OK")];
+//! assert_eq!(spans.metrics().await.count("rpc.server.call.duration", &served), 1);
+//!
+//! // What the test has sent as tokens and passwords has gone nowhere.
+//! spans.assert_no_secrets(&["tok_4242"]).await;
+//! // And nothing of it stands beside the trace.
+//! spans.assert_one_trace().await.assert_no_orphans();
 //! # }
 //! ```
 
 mod collect;
+mod logs;
+mod assertions;
+mod metrics;
+mod reader;
 mod trace;
 
 pub use collect::Spans;
+pub use metrics::Metrics;
 pub use trace::{SpanRecord, Trace};

@@ -39,7 +39,8 @@ async fn start(order: SocketAddr) -> Process {
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_gateway"));
-    program.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none").env("RUST_LOG", "trace");
+    program.envs(["TRACES", "LOGS", "METRICS"].map(|signal| (format!("OTEL_{signal}_EXPORTER"), "none")));
+    program.env("RUST_LOG", "trace");
     program.kill_on_drop(true);
     program
 }

@@ -14,5 +14,6 @@ mod listing;
 mod secrets;
 mod store_faults;
 mod trace;
+mod metrics;
 mod health;
 mod process;

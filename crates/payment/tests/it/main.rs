@@ -9,4 +9,5 @@ mod refund;
 mod bank_faults;
 mod validation;
 mod trace;
+mod metrics;
 mod process;

@@ -49,7 +49,8 @@ fn database_url(dir: &TempDir) -> String {
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_payment"));
-    program.env("OTEL_TRACES_EXPORTER", "none").env("OTEL_LOGS_EXPORTER", "none").kill_on_drop(true);
+    program.envs(["TRACES", "LOGS", "METRICS"].map(|signal| (format!("OTEL_{signal}_EXPORTER"), "none")));
+    program.kill_on_drop(true);
     program
 }
 

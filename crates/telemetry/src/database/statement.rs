@@ -1,6 +1,7 @@
-//! One statement as a span, from the first poll to the moment it is over for the caller.
+//! One statement as a span and a duration, from the first poll to the moment it is over for the caller.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -11,9 +12,9 @@ use opentelemetry_sdk::trace::Span;
 use sqlx::{Either, SqlStr};
 
 use super::Database;
+use super::metrics::{Class, Ending};
 use super::query::Query;
-use super::sql::without_values;
-use super::summary::summary;
+use crate::clock::Started;
 use crate::deadline::Deadline;
 use crate::semconv;
 
@@ -30,11 +31,15 @@ pub(super) struct Statement {
 pub(super) struct Running {
     /// `None` where nothing is recorded, and after the end.
     span: Option<Span>,
+    /// What it is measured as; `None` where there are no metrics, and after the end.
+    measured: Option<(Database, Arc<Class>)>,
+    started: Started,
     deadline: Option<Deadline>,
     /// Whether the number of rows is worth telling, even if it is 0.
     is_query: bool,
     rows: i64,
     has_answered: bool,
+    open: bool,
 }
 
 /// The outcome of a statement, row by row.
@@ -60,39 +65,46 @@ impl Statement {
         Self { database: database.clone(), text: SqlStr::from_static(text), is_parameterised: true }
     }
 
-    /// Starts the span as a child of the current one, if that is recorded here or by the caller of this process.
+    /// Starts measuring, and the span as a child of the current one, if that is recorded here or by the caller of this
+    /// process.
     pub(super) fn start(&self) -> Running {
+        let started = Started::now();
         let is_recorded = TraceContext::map_current(|cx| {
             let parent = cx.span();
             parent.is_recording() || (parent.span_context().is_valid() && parent.span_context().is_sampled())
         });
-        let summary = if is_recorded { summary(self.text.as_str()) } else { String::new() };
+        let identity = &self.database.0;
+        let is_measured = identity.meter.is_some();
+        let class =
+            (is_recorded || is_measured).then(|| identity.known.class(self.text.as_str(), self.is_parameterised));
         Running {
-            is_query: summary.get(..6).is_some_and(|verb| verb.eq_ignore_ascii_case("SELECT")),
-            span: is_recorded.then(|| self.span(summary)),
+            is_query: class.as_ref().is_some_and(|class| class.is_query()),
+            span: class.as_ref().filter(|_| is_recorded).map(|class| self.span(class, started)),
+            measured: class.filter(|_| is_measured).map(|class| (self.database.clone(), class)),
+            started,
             deadline: Deadline::current(),
             rows: 0,
             has_answered: false,
+            open: true,
         }
     }
 
-    fn span(&self, summary: String) -> Span {
-        let identity = &self.database.0;
-        let text = self.text.as_str();
-        let text = if self.is_parameterised { text.to_owned() } else { without_values(text) };
+    fn span(&self, class: &Class, started: Started) -> Span {
+        let (identity, summary) = (&self.database.0, class.summary());
         let mut attributes = vec![
             KeyValue::new(semconv::DB_SYSTEM_NAME, identity.system.name()),
             KeyValue::new(semconv::DB_NAMESPACE, identity.namespace.clone()),
-            KeyValue::new(semconv::DB_QUERY_TEXT, text),
+            KeyValue::new(semconv::DB_QUERY_TEXT, class.text(self.text.as_str())),
         ];
         let name = if summary.is_empty() {
             identity.system.name().to_owned()
         } else {
-            attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary.clone()));
-            summary
+            attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, summary.to_owned()));
+            summary.to_owned()
         };
         let tracer = &identity.tracer;
-        tracer.span_builder(name).with_kind(SpanKind::Client).with_attributes(attributes).start(tracer)
+        let span = tracer.span_builder(name).with_kind(SpanKind::Client).with_attributes(attributes);
+        span.with_start_time(started.time()).start(tracer)
     }
 }
 
@@ -105,69 +117,46 @@ impl Running {
         self.has_answered = true;
     }
 
-    /// Ends the span: the statement is over, with or without success.
+    /// Ends the statement: it is over, with or without success.
     pub(super) fn end(mut self, error: Option<&sqlx::Error>) {
-        self.finish(error);
+        self.finish(&Ending::of(error));
     }
 
-    fn finish(&mut self, error: Option<&sqlx::Error>) {
+    /// Ends the statement, for its metrics and its span alike; later ends are ignored.
+    fn finish(&mut self, ending: &Ending) {
+        if !std::mem::replace(&mut self.open, false) {
+            return;
+        }
+        let elapsed = self.started.elapsed();
+        // Before the span: whoever waits for that finds the statement measured.
+        if let Some((database, class)) = self.measured.take()
+            && let Some(meter) = &database.0.meter
+        {
+            meter.record(&class, elapsed, ending);
+        }
         let Some(mut span) = self.span.take() else { return };
-        if let Some(error) = error {
-            let code = error.as_database_error().and_then(|error| error.code()).map(String::from);
-            if let Some(code) = &code {
-                span.set_attribute(KeyValue::new(semconv::DB_RESPONSE_STATUS_CODE, code.clone()));
-            }
-            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, code.unwrap_or_else(|| variant(error).to_owned())));
+        span.set_attributes(ending.attributes());
+        if ending.is_failure {
             // The code says it all; SQLite's message may quote the text.
             span.set_status(Status::error(""));
         }
-        if self.rows > 0 || (self.is_query && error.is_none()) {
+        if self.rows > 0 || (self.is_query && ending.error_type.is_none()) {
             span.set_attribute(KeyValue::new(semconv::DB_RESPONSE_RETURNED_ROWS, self.rows));
         }
-        span.end();
+        span.end_with_timestamp(self.started.after(elapsed));
     }
 
     /// Whoever reads rows may have enough before the last one; whoever leaves before the first gave up.
     fn give_up(&mut self) {
-        if let Some(span) = self.span.as_mut().filter(|_| !self.has_answered) {
-            let is_late = self.deadline.is_some_and(|deadline| deadline.has_passed());
-            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, if is_late { "timeout" } else { "cancelled" }));
-            if is_late {
-                span.set_status(Status::error(""));
-            }
-            self.is_query = false;
-        }
-        self.finish(None);
+        let is_late = || self.deadline.is_some_and(|deadline| deadline.has_passed());
+        let ending = if self.has_answered { Ending::default() } else { Ending::given_up(is_late()) };
+        self.finish(&ending);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.give_up();
-    }
-}
-
-/// The name of the error's variant: few values, and none of the caller's.
-fn variant(error: &sqlx::Error) -> &'static str {
-    match error {
-        sqlx::Error::Configuration(_) => "Configuration",
-        sqlx::Error::InvalidArgument(_) => "InvalidArgument",
-        sqlx::Error::Database(_) => "Database",
-        sqlx::Error::Io(_) => "Io",
-        sqlx::Error::Tls(_) => "Tls",
-        sqlx::Error::Protocol(_) => "Protocol",
-        sqlx::Error::RowNotFound => "RowNotFound",
-        sqlx::Error::TypeNotFound { .. } => "TypeNotFound",
-        sqlx::Error::ColumnIndexOutOfBounds { .. } => "ColumnIndexOutOfBounds",
-        sqlx::Error::ColumnNotFound(_) => "ColumnNotFound",
-        sqlx::Error::ColumnDecode { .. } => "ColumnDecode",
-        sqlx::Error::Encode(_) => "Encode",
-        sqlx::Error::Decode(_) => "Decode",
-        sqlx::Error::PoolTimedOut => "PoolTimedOut",
-        sqlx::Error::PoolClosed => "PoolClosed",
-        sqlx::Error::WorkerCrashed => "WorkerCrashed",
-        sqlx::Error::BeginFailed => "BeginFailed",
-        _ => semconv::OTHER,
     }
 }
 
@@ -189,8 +178,8 @@ impl<Outcome, Row> Stream for Observed<'_, Outcome, Row> {
         match &step {
             Some(Ok(Either::Left(_))) => running.has_answered = true,
             Some(Ok(Either::Right(_))) => running.rows(1),
-            Some(Err(error)) => running.finish(Some(error)),
-            None => running.finish(None),
+            Some(Err(error)) => running.finish(&Ending::of(Some(error))),
+            None => running.finish(&Ending::default()),
         }
         Poll::Ready(step)
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -56,9 +57,16 @@ impl Bench {
         self.run(insert.execute(self.db.on(&self.pool))).await.map(drop)
     }
 
+    /// The root's trace; the statements must have been measured as their spans say.
     async fn trace(&self) -> Trace {
         self.root.span().end();
-        self.spans.trace(&self.root.span().span_context().trace_id().to_string()).await
+        let trace = self.spans.trace(&self.root.span().span_context().trace_id().to_string()).await;
+        let metrics = self.spans.metrics().await;
+        let statements = || trace.spans().iter().filter(|span| span.kind == "CLIENT");
+        assert_eq!(metrics.render(DURATION), measured_as(statements()));
+        let nanoseconds: u64 = statements().map(|span| span.end - span.start).sum();
+        assert_eq!((metrics.sum(DURATION, &[]) * 1e9).round() as u64, nanoseconds);
+        trace
     }
 
     /// The only statement's span.
@@ -68,6 +76,19 @@ impl Bench {
         assert_eq!(statement.parent_span_id.as_ref(), Some(&root.span_id));
         statement.clone()
     }
+}
+
+const DURATION: &str = "db.client.operation.duration";
+
+/// The series that these spans stand for, each with how many they are.
+fn measured_as<'a>(spans: impl Iterator<Item = &'a SpanRecord>) -> String {
+    let keys = ["db.namespace", "db.query.summary", "db.response.status_code", "db.system.name", "error.type"];
+    let mut counts = BTreeMap::<String, u32>::new();
+    for span in spans {
+        let pairs = keys.iter().filter_map(|key| Some(format!("{key}={}", span.attribute(key)?)));
+        *counts.entry(pairs.collect::<Vec<_>>().join(", ")).or_default() += 1;
+    }
+    counts.iter().map(|(attributes, count)| format!("order {DURATION} [{attributes}] count {count}\n")).collect()
 }
 
 #[tokio::test]
@@ -183,7 +204,7 @@ async fn a_statement_that_is_given_up_is_cancelled_or_late() {
     {
         let mut bench = Bench::new().await;
         let tracer = bench.telemetry.tracer().clone();
-        bench.root = bench.root.with_value(Scope { tracer: Some(tracer), deadline });
+        bench.root = bench.root.with_value(Scope::new(Some(tracer), deadline));
         let _all = (bench.pool.acquire().await.unwrap(), bench.pool.acquire().await.unwrap());
         // Polled once and dropped, waiting for a connection.
         assert!(futures_util::FutureExt::now_or_never(bench.insert(7)).is_none());
@@ -194,15 +215,23 @@ async fn a_statement_that_is_given_up_is_cancelled_or_late() {
 }
 
 #[tokio::test]
-async fn statements_outside_a_recorded_trace_stay_quiet() {
+async fn statements_outside_a_recorded_trace_make_no_span_and_are_measured() {
     let mut bench = Bench::new().await;
     sqlx::query(INSERT).bind(1).bind("x").execute(bench.db.on(&bench.pool)).await.unwrap();
     let off = crate::Environment::from_iter([("OTEL_TRACES_SAMPLER", "always_off")]);
     let unsampled = bench.spans.service_in(Service::new("order", "0.0.0"), &off);
     let recorded = std::mem::replace(&mut bench.root, Context::new().with_span(unsampled.tracer().start("unsampled")));
     bench.insert(2).await.unwrap();
+    let migration = sqlx::raw_sql("DELETE FROM orders").execute(bench.db.on(&bench.pool));
+    bench.run(migration).await.unwrap();
     bench.root = recorded;
-    bench.trace().await.assert_tree("order INTERNAL root");
+    bench.root.span().end();
+    bench.spans.traces().await[0].assert_tree("order INTERNAL root");
+
+    let metrics = bench.spans.metrics().await;
+    assert_eq!(metrics.count(DURATION, &[("db.query.summary", "INSERT orders"), ("db.namespace", "order")]), 2);
+    assert_eq!(metrics.count(DURATION, &[("db.query.summary", "DELETE orders"), ("db.system.name", "sqlite")]), 1);
+    assert_eq!(metrics.boundaries(DURATION), [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0]);
 }
 
 #[tokio::test]
@@ -242,7 +271,7 @@ async fn a_transaction_that_is_dropped_is_rolled_back() {
 #[tokio::test]
 async fn a_transaction_holds_the_write_lock_from_its_beginning() {
     let bench = Bench::new().await;
-    let _first = bench.db.begin(&bench.pool).await.unwrap();
+    let _first = bench.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
     bench.run(bench.db.begin(&bench.pool)).await.unwrap_err();
     let span = bench.span().await;
     assert!(span.is_error);
@@ -266,5 +295,5 @@ async fn a_built_query_keeps_its_values_bound() {
     query.push_bind("secret").push(" LIMIT 5");
     bench.run(query.build().fetch_all(bench.db.on(&bench.pool))).await.unwrap();
     let span = bench.span().await;
-    assert_eq!(span.attribute("db.query.text"), Some("SELECT id FROM orders WHERE state = ? LIMIT 5"));
+    assert_eq!(span.attribute("db.query.text"), Some("SELECT id FROM orders WHERE state = ? LIMIT ?"));
 }

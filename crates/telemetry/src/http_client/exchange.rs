@@ -1,12 +1,16 @@
-//! One request and its answer as a span.
+//! One request and its answer as a span and a duration.
 
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, ContextGuard, KeyValue, StringValue};
-use opentelemetry_sdk::trace::SdkTracer;
 use reqwest::{Request, Response, StatusCode, Version};
 
-use super::{HttpCall, url};
+use super::metrics::{Ending, InFlight};
+use super::{HttpCall, HttpClient, url};
+use crate::attributes::{bounded, shortened};
+use crate::capture::Captured;
+use crate::clock::Started;
 use crate::deadline::Deadline;
+use crate::http_method::KnownMethods;
 use crate::semconv;
 
 /// A request under way, up to the last byte of its answer: finished exactly once, at the latest when it is dropped.
@@ -14,7 +18,12 @@ use crate::semconv;
 pub(super) struct Exchange {
     cx: Context,
     deadline: Option<Deadline>,
-    has_answer: bool,
+    started: Started,
+    /// `None` where there are no metrics, and after the end.
+    in_flight: Option<InFlight>,
+    ending: Ending,
+    /// The headers of the answer to show.
+    captured: Captured,
     has_failed: bool,
     open: bool,
 }
@@ -23,17 +32,26 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Starts the span as a child of the current one.
-    pub(super) fn start(tracer: &SdkTracer, request: &Request, call: HttpCall) -> Self {
+    pub(super) fn start(client: &HttpClient, request: &Request, call: HttpCall) -> Self {
+        let started = Started::now();
+        let (tracer, methods) = (client.telemetry.tracer(), client.telemetry.http_methods());
         let parent = Context::current();
+        let mut attributes = attributes(methods, request, call);
+        let in_flight = client.meter.as_ref().map(|meter| meter.count(&attributes));
+        attributes.extend(client.request_headers.attributes(request.headers()));
         let span = tracer
-            .span_builder(name(request, call))
+            .span_builder(name(methods, request, call))
             .with_kind(SpanKind::Client)
-            .with_attributes(attributes(request, call))
+            .with_attributes(attributes)
+            .with_start_time(started.time())
             .start_with_context(tracer, &parent);
         Self {
             cx: parent.with_span(span),
             deadline: Deadline::current(),
-            has_answer: false,
+            started,
+            in_flight,
+            ending: Ending::default(),
+            captured: client.response_headers.clone(),
             has_failed: false,
             open: true,
         }
@@ -51,23 +69,26 @@ impl Exchange {
 
     /// Takes note of the answer's head.
     pub(super) fn answered(&mut self, response: &Response) {
-        self.has_answer = true;
         let span = self.cx.span();
         let status = response.status();
+        self.ending.status = Some(status);
+        self.ending.version = version(response.version());
         span.set_attribute(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
-        if let Some(version) = version(response.version()) {
+        if let Some(version) = self.ending.version {
             span.set_attribute(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version));
         }
         if let Some(peer) = response.remote_addr() {
             span.set_attribute(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
             span.set_attribute(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
         }
+        span.set_attributes(self.captured.attributes(response.headers()));
         if is_error(status) {
             self.fail(status.as_str().to_owned().into());
         }
     }
 
-    /// Ends the span: the answer is complete, or there is an error in its place. Later ends are ignored.
+    /// Ends the request, for its metrics and its span alike: the answer is complete, or there is an error in its place.
+    /// Later ends are ignored.
     pub(super) fn finish(&mut self, error: Option<&reqwest::Error>) {
         if !std::mem::replace(&mut self.open, false) {
             return;
@@ -75,7 +96,12 @@ impl Exchange {
         if let Some(error) = error {
             self.fail(kind(error).into());
         }
-        self.cx.span().end();
+        let elapsed = self.started.elapsed();
+        // Before the span: whoever waits for that finds the request measured.
+        if let Some(in_flight) = self.in_flight.take() {
+            in_flight.end(elapsed, &self.ending);
+        }
+        self.cx.span().end_with_timestamp(self.started.after(elapsed));
     }
 
     /// An answer that is an error already stays that error, even if its body fails too.
@@ -83,9 +109,14 @@ impl Exchange {
         if std::mem::replace(&mut self.has_failed, true) {
             return;
         }
-        self.cx.span().set_attribute(KeyValue::new(semconv::ERROR_TYPE, error_type));
+        self.name_error(error_type);
         // No description: the attribute says it all, and reqwest's messages hold the URL.
         self.cx.span().set_status(Status::error(""));
+    }
+
+    fn name_error(&mut self, error_type: StringValue) {
+        self.cx.span().set_attribute(KeyValue::new(semconv::ERROR_TYPE, error_type.clone()));
+        self.ending.error_type = Some(error_type);
     }
 
     fn give_up(&mut self) {
@@ -94,8 +125,8 @@ impl Exchange {
         }
         if self.deadline.is_some_and(|deadline| deadline.has_passed()) {
             self.fail("timeout".into());
-        } else if !self.has_answer {
-            self.cx.span().set_attribute(KeyValue::new(semconv::ERROR_TYPE, "cancelled"));
+        } else if self.ending.status.is_none() {
+            self.name_error("cancelled".into());
         }
         self.finish(None);
     }
@@ -108,26 +139,22 @@ impl Drop for Exchange {
 }
 
 /// `GET /v1/payments/{id}`; an unknown method is `HTTP`.
-fn name(request: &Request, call: HttpCall) -> String {
-    let method = request.method().as_str();
-    let method = if is_known(method) { method } else { "HTTP" };
-    format!("{method} {}", call.url_template).trim_end().to_owned()
+fn name(methods: &KnownMethods, request: &Request, call: HttpCall) -> String {
+    format!("{} {}", methods.name(request.method().as_str()), call.url_template).trim_end().to_owned()
 }
 
 /// What is known before the request is sent, so that samplers see it.
-fn attributes(request: &Request, call: HttpCall) -> Vec<KeyValue> {
-    let method = request.method().as_str();
+fn attributes(methods: &KnownMethods, request: &Request, call: HttpCall) -> Vec<KeyValue> {
+    let (asked, method) = (request.method().as_str(), methods.attribute(request.method().as_str()));
     let address = request.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
     let mut attributes = vec![
         KeyValue::new(semconv::SERVER_ADDRESS, address.to_owned()),
-        KeyValue::new(semconv::URL_FULL, url::redacted(request.url())),
+        KeyValue::new(semconv::URL_FULL, bounded(&url::redacted(request.url()))),
     ];
-    if is_known(method) {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.to_owned()));
-    } else {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, semconv::OTHER));
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.to_owned()));
+    if method.as_str() != asked {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, shortened(asked)));
     }
+    attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, method));
     if let Some(port) = request.url().port_or_known_default() {
         attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
     }
@@ -140,17 +167,13 @@ fn attributes(request: &Request, call: HttpCall) -> Vec<KeyValue> {
     attributes
 }
 
-/// The methods of RFC 9110 and RFC 5789 and the QUERY method, as the conventions list them.
-fn is_known(method: &str) -> bool {
-    matches!(method, "CONNECT" | "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "QUERY" | "TRACE")
-}
-
 /// To a client an answer of 4xx is an error as well.
 fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
 }
 
-fn version(version: Version) -> Option<&'static str> {
+/// The version as the conventions write it.
+pub(crate) fn version(version: Version) -> Option<&'static str> {
     match version {
         Version::HTTP_09 => Some("0.9"),
         Version::HTTP_10 => Some("1.0"),
@@ -190,8 +213,9 @@ mod tests {
     fn an_unknown_method_is_other_and_keeps_its_name_aside() {
         let call = HttpCall { url_template: "/a", resend_count: 0 };
         let request = request("BREW", "http://bank.example/a");
-        assert_eq!(name(&request, call), "HTTP /a");
-        let attributes = attributes(&request, call);
+        let methods = KnownMethods::default();
+        assert_eq!(name(&methods, &request, call), "HTTP /a");
+        let attributes = attributes(&methods, &request, call);
         assert!(attributes.contains(&KeyValue::new("http.request.method", "_OTHER")));
         assert!(attributes.contains(&KeyValue::new("http.request.method_original", "BREW")));
     }
@@ -200,8 +224,9 @@ mod tests {
     fn numbers_are_numbers_and_the_port_is_the_schemes_own_by_default() {
         let call = HttpCall { url_template: "", resend_count: 2 };
         let request = request("GET", "https://[::1]/a/secret");
-        assert_eq!(name(&request, call), "GET");
-        let attributes = attributes(&request, call);
+        let methods = KnownMethods::default();
+        assert_eq!(name(&methods, &request, call), "GET");
+        let attributes = attributes(&methods, &request, call);
         assert!(attributes.contains(&KeyValue::new("server.address", "::1")));
         assert!(attributes.contains(&KeyValue::new("server.port", 443_i64)));
         assert!(attributes.contains(&KeyValue::new("http.request.resend_count", 2_i64)));

@@ -89,15 +89,33 @@ impl Bench {
         self.client.execute(self.get(url), CALL).with_context(self.root.clone()).await
     }
 
-    /// The request's span, which must have ended.
+    /// The request's span, which must have ended; the request must have been measured as that says.
     async fn span(&self) -> SpanRecord {
         self.root.span().end();
         let trace_id = self.root.span().span_context().trace_id().to_string();
         let trace = self.spans.trace(&trace_id).await;
         let [root, request] = trace.spans() else { panic!("{trace:?}") };
         assert_eq!(request.parent_span_id.as_ref(), Some(&root.span_id));
+        let metrics = self.spans.metrics().await;
+        assert_eq!(metrics.render(""), measured_as(request));
+        let nanoseconds = (metrics.sum(DURATION, &[]) * 1e9).round() as u64;
+        assert_eq!(nanoseconds, request.end - request.start);
+        assert_eq!(metrics.boundaries(DURATION), crate::clock::BUCKETS);
         request.clone()
     }
+}
+
+const DURATION: &str = "http.client.request.duration";
+
+/// The series that a request with this span leaves.
+fn measured_as(span: &SpanRecord) -> String {
+    let pair = |key: &str| Some(format!("{key}={}", span.attribute(key)?));
+    let of = |keys: &[&str]| keys.iter().filter_map(|key| pair(key)).collect::<Vec<_>>().join(", ");
+    let active = of(&["http.request.method", "server.address", "server.port", "url.template"]);
+    let before = of(&["error.type", "http.request.method", "http.response.status_code"]);
+    let duration = [before, of(&["network.protocol.version", "server.address", "server.port"])];
+    let duration = duration.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(", ");
+    format!("payment http.client.active_requests [{active}] 0\npayment {DURATION} [{duration}] count 1\n")
 }
 
 #[tokio::test]
@@ -212,9 +230,13 @@ async fn a_peer_that_is_not_there_is_a_connect_error() {
 async fn a_request_that_is_dropped_before_its_answer_is_cancelled_and_no_error() {
     let bench = Bench::new();
     let peer = Peer::start("", Then::Hang).await;
+    let in_flight = async {
+        peer.asked.notified().await;
+        assert_eq!(bench.spans.metrics_now().sum("http.client.active_requests", &[]), 1.0);
+    };
     tokio::select! {
         _ = bench.execute(&peer.address) => panic!("there is no answer"),
-        () = peer.asked.notified() => {}
+        () = in_flight => {}
     }
     let span = bench.span().await;
     assert!(!span.is_error);
@@ -226,7 +248,7 @@ async fn a_request_that_is_dropped_after_the_deadline_of_its_call_timed_out() {
     let mut bench = Bench::new();
     let deadline = Some(crate::deadline::Deadline::after(Duration::ZERO));
     let tracer = bench.client.telemetry.tracer().clone();
-    bench.root = bench.root.with_value(scope::Scope { tracer: Some(tracer), deadline });
+    bench.root = bench.root.with_value(scope::Scope::new(Some(tracer), deadline));
     let peer = Peer::start("", Then::Hang).await;
     tokio::select! {
         _ = bench.execute(&peer.address) => panic!("there is no answer"),

@@ -5,21 +5,11 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
+use crate::sensitive::is_sensitive;
+
 const REDACTED: &str = "REDACTED";
 
-/// Query parameters whose values grant access: signed URLs of AWS, Azure and Google
-/// (semantic conventions, `url.full`).
-const SECRET: [&str; 7] = [
-    "AWSAccessKeyId",
-    "Signature",
-    "X-Amz-Credential",
-    "X-Amz-Security-Token",
-    "X-Amz-Signature",
-    "X-Goog-Signature",
-    "sig",
-];
-
-/// The URL with user name, password and the values of secret query parameters replaced.
+/// The URL with user name, password and the values of secret query parameters replaced, also where the fragment has some.
 pub(super) fn redacted(url: &Url) -> String {
     let mut url = Cow::Borrowed(url);
     if !url.username().is_empty() {
@@ -32,14 +22,19 @@ pub(super) fn redacted(url: &Url) -> String {
     if let Some(query) = url.query().and_then(redacted_query) {
         url.to_mut().set_query(Some(&query));
     }
+    if let Some(fragment) = url.fragment().and_then(redacted_query) {
+        url.to_mut().set_fragment(Some(&fragment));
+    }
     url.into_owned().into()
 }
 
-/// `None` if there is nothing to hide, so that the query stays as it was sent.
-fn redacted_query(query: &str) -> Option<String> {
+/// The query without the values that grant access: signed URLs of AWS, Azure and Google (semantic conventions,
+/// `url.full`), and those that are secrets by their name. `None` if there is nothing to hide, so that the query stays as it
+/// was sent.
+pub(crate) fn redacted_query(query: &str) -> Option<String> {
     let is_secret = |pair: &&str| {
         let name = percent_decode_str(pair.split('=').next().unwrap_or(pair)).decode_utf8_lossy();
-        SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(&name))
+        is_sensitive(&name)
     };
     query.split('&').any(|pair| is_secret(&pair)).then(|| {
         let pairs = query.split('&').map(|pair| match pair.split_once('=') {
@@ -82,5 +77,16 @@ mod tests {
             "https://a.example/?%73ig=REDACTED&AWSAccessKeyId=REDACTED",
         );
         check("https://a.example/?design=abc&sig", "https://a.example/?design=abc&sig");
+        for name in ["Signature", "X-Amz-Credential", "X-Amz-Security-Token", "api_key", "access_token", "password"] {
+            let (url, expected) =
+                (format!("https://a.example/?{name}=s"), format!("https://a.example/?{name}=REDACTED"));
+            check(&url, &expected);
+        }
+    }
+
+    #[test]
+    fn a_token_in_the_fragment_is_replaced() {
+        let expected = "https://a.example/#access_token=REDACTED&state=1";
+        check("https://a.example/#access_token=t&state=1", expected);
     }
 }

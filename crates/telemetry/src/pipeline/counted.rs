@@ -8,9 +8,13 @@ use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{LogBatch, LogExporter};
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
-use crate::attributes::last_of_each;
+use crate::limits::Limits;
+use crate::points;
 
 /// What became of the spans that ended: those of [`ended`](Self::ended) that are in neither of the other two are still
 /// queued, or, after a shutdown, lost.
@@ -31,11 +35,13 @@ pub(crate) struct Counts {
     failed: AtomicU64,
 }
 
-/// Stands before the batch processor: counts what ends, and keeps spans back that are recorded but not sampled.
+/// Stands before the batch processor: counts what ends, keeps spans back that are recorded but not sampled, and cuts the
+/// others to their limits.
 #[derive(Debug)]
 pub(crate) struct Gate {
     inner: BatchSpanProcessor,
     counts: Arc<Counts>,
+    limits: Limits,
 }
 
 /// Stands behind a batch processor: counts what is exported, tells when exporting begins to fail and when it works
@@ -72,8 +78,8 @@ impl Counts {
 // === impl Gate ===
 
 impl Gate {
-    pub(crate) fn new(inner: BatchSpanProcessor, counts: Arc<Counts>) -> Self {
-        Self { inner, counts }
+    pub(crate) fn new(inner: BatchSpanProcessor, counts: Arc<Counts>, limits: Limits) -> Self {
+        Self { inner, counts, limits }
     }
 }
 
@@ -84,7 +90,7 @@ impl SpanProcessor for Gate {
 
     fn on_end(&self, mut span: SpanData) {
         if span.span_context.is_sampled() {
-            last_of_each(&mut span.attributes);
+            self.limits.apply(&mut span);
             self.counts.ended.fetch_add(1, Ordering::Relaxed);
             self.inner.on_end(span);
         }
@@ -125,8 +131,8 @@ impl<E> Counted<E> {
         match result {
             Err(error) if !was_failing => tracing::warn!(%error, "{} cannot be exported", self.what),
             Ok(()) if was_failing => {
-                let lost = self.counts.failed.load(Ordering::Relaxed);
-                tracing::info!(lost, "{} are exported again", self.what);
+                let failed = self.counts.failed.load(Ordering::Relaxed);
+                tracing::info!(failed, "{} are exported again", self.what);
             }
             _ => {}
         }
@@ -162,5 +168,23 @@ impl<E: LogExporter> LogExporter for Counted<E> {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.inner.set_resource(resource);
+    }
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for Counted<E> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.watch(points::of(metrics).len(), self.inner.export(metrics)).await
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.inner.temporality()
     }
 }

@@ -1,7 +1,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use opentelemetry_otlp::{LogExporter, SpanExporter, WithExportConfig, WithTonicConfig};
+use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig};
+use opentelemetry_sdk::metrics::Temporality;
 use tokio::runtime::Handle;
 use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
 
@@ -19,7 +20,7 @@ pub(crate) struct Otlp {
 // === impl Otlp ===
 
 impl Otlp {
-    /// The settings of `signal`, which is `TRACES` or `LOGS`.
+    /// The settings of `signal`, which is `TRACES`, `LOGS` or `METRICS`.
     pub(crate) fn new(environment: &Environment, signal: &str) -> Result<Self, InitError> {
         let name = |what: &str| {
             let own = format!("OTEL_EXPORTER_OTLP_{signal}_{what}");
@@ -54,6 +55,14 @@ impl Otlp {
     pub(crate) fn logs(self, runtime: &Handle) -> Result<LogExporter, InitError> {
         let _guard = runtime.enter();
         let builder = LogExporter::builder().with_tonic();
+        let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
+        builder.build().map_err(|error| InitError::Exporter(error.to_string()))
+    }
+
+    /// An exporter of metrics whose connection lives on `runtime`.
+    pub(crate) fn metrics(self, temporality: Temporality, runtime: &Handle) -> Result<MetricExporter, InitError> {
+        let _guard = runtime.enter();
+        let builder = MetricExporter::builder().with_tonic().with_temporality(temporality);
         let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
         builder.build().map_err(|error| InitError::Exporter(error.to_string()))
     }

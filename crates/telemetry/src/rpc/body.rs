@@ -142,6 +142,7 @@ impl Watch {
     fn see(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         match frame.into_trailers() {
             Ok(mut trailers) => {
+                self.call.saw_trailers(&trailers);
                 let said = Outcome::of_headers(&trailers);
                 let outcome = said.unwrap_or_else(|| Outcome::of_missing_status(self.http_status));
                 if outcome.code != tonic::Code::Ok {

@@ -12,12 +12,15 @@ use tonic::{GrpcMethod, Status};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::capture::{Captured, captured};
+use crate::clock::Started;
 use crate::deadline::{self, Deadline, GRPC_TIMEOUT};
 use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
-use crate::rpc::call::Call;
+use crate::rpc::call::{Answered, Call, Measured};
 use crate::rpc::future::ResponseFuture;
 use crate::rpc::methods::is_quiet;
+use crate::rpc::metrics::ClientMeter;
 use crate::rpc::outcome::{Side, status_of};
 use crate::rpc::request_body::RequestBody;
 use crate::semconv;
@@ -27,11 +30,19 @@ use crate::semconv;
 /// Made by [`Telemetry::rpc_client`] for one endpoint; wraps that endpoint's channel. The deadline sent is the nearest
 /// of the request's own, what is left of the call being served, and [`max_deadline`](Self::max_deadline); the span shows
 /// it as `grpc.timeout_ms`. A call that passes it fails with DEADLINE_EXCEEDED. Health and reflection calls make no span.
+///
+/// Every call counts in `rpc.client.call.duration` (semantic conventions 1.45, `docs/rpc/rpc-metrics.md`), also one that
+/// makes no span or whose span is not sampled: with `rpc.system.name`, `rpc.method`, `server.address`, `server.port`,
+/// `rpc.status_code` and, where the span has one, the same `error.type`, for as long as the span. The method of a call
+/// that no generated client makes is `_OTHER` there. `rpc.client.active_calls` says how many are in flight.
 #[derive(Clone, Debug)]
 pub struct RpcClientLayer {
     telemetry: Telemetry,
+    meter: Option<Arc<ClientMeter>>,
     address: Vec<KeyValue>,
     max_deadline: Option<Duration>,
+    request_headers: Captured,
+    answered: Answered,
 }
 
 /// The service that [`RpcClientLayer`] makes: give it to a generated client.
@@ -45,7 +56,15 @@ pub struct RpcClient<S> {
 
 impl RpcClientLayer {
     pub(crate) fn new(telemetry: Telemetry, endpoint: &Endpoint) -> Self {
-        Self { telemetry, address: address_of(endpoint.uri()), max_deadline: None }
+        let (request_headers, answered) = (Captured::default(), Answered::default());
+        let address = address_of(endpoint.uri());
+        Self { telemetry, meter: None, address: Vec::new(), max_deadline: None, request_headers, answered }.of(address)
+    }
+
+    /// The same for a server at `address`.
+    fn of(self, address: Vec<KeyValue>) -> Self {
+        let meter = self.telemetry.meter().map(|meter| Arc::new(ClientMeter::client(meter, &address)));
+        Self { meter, address, ..self }
     }
 
     /// The longest that a call may take, whatever its caller allows.
@@ -55,7 +74,30 @@ impl RpcClientLayer {
 
     /// Names the server where the endpoint cannot: the path of a Unix socket, say.
     pub fn server_address(self, address: impl Into<String>) -> Self {
-        Self { address: vec![KeyValue::new(semconv::SERVER_ADDRESS, address.into())], ..self }
+        self.of(vec![KeyValue::new(semconv::SERVER_ADDRESS, address.into())])
+    }
+
+    /// Shows these keys of a request's metadata, where it has them, as `rpc.request.header.<key>`: a list of its values,
+    /// those of `-bin` keys in base64. Those that may hold secrets never: see
+    /// [`RpcServerLayer::capture_request_headers`](crate::RpcServerLayer::capture_request_headers).
+    ///
+    /// # Panics
+    /// If one of the keys is none that metadata can have.
+    pub fn capture_request_headers(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { request_headers: self.request_headers.and(semconv::RPC_REQUEST_HEADER, keys), ..self }
+    }
+
+    /// Shows these keys of an answer's metadata as `rpc.response.header.<key>` if they come in its head, as those of an
+    /// error without any message do, and as `rpc.response.trailer.<key>` if they come in its trailers; see
+    /// [`capture_request_headers`](Self::capture_request_headers).
+    ///
+    /// # Panics
+    /// As there.
+    pub fn capture_response_headers(mut self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let keys: Vec<_> = keys.into_iter().collect();
+        self.answered.headers = self.answered.headers.and(semconv::RPC_RESPONSE_HEADER, &keys);
+        self.answered.trailers = self.answered.trailers.and(semconv::RPC_RESPONSE_TRAILER, &keys);
+        self
     }
 
     /// Wraps the endpoint's channel; [`Layer::layer`] without the trait in scope.
@@ -65,6 +107,9 @@ impl RpcClientLayer {
 
     /// Starts observing a call: starts the span, and writes context and deadline into the request.
     fn observe<B>(&self, request: &mut Request<B>) -> Call {
+        let started = Started::now();
+        let in_flight = self.meter.as_ref().map(|meter| meter.count(request.extensions().get()));
+        let measured = Measured { started, in_flight };
         let parent = Context::current();
         let limit = self.max_deadline.map(Deadline::after);
         let asked = deadline::requested(request.headers()).map(Deadline::after);
@@ -76,12 +121,14 @@ impl RpcClientLayer {
         let name = name_of(request);
         if is_quiet(&name) {
             self.telemetry.propagation().inject(&parent, request.headers_mut());
-            return Call::quiet(Side::Client, parent, deadline);
+            return Call::quiet(Side::Client, parent, deadline, measured);
         }
-        let span = self.telemetry.tracer().build_with_context(self.span_of(name, left), &parent);
+        let span = self.span_of(name, left).with_start_time(started.time());
+        let span = captured(span, &self.request_headers, request.headers());
+        let span = self.telemetry.tracer().build_with_context(span, &parent);
         let cx = parent.with_span(span);
         self.telemetry.propagation().inject(&cx, request.headers_mut());
-        Call::start(Side::Client, cx, deadline)
+        Call::start(Side::Client, cx, deadline, measured).showing(&self.answered)
     }
 
     fn span_of(&self, name: String, left: Option<Duration>) -> SpanBuilder {

@@ -143,6 +143,7 @@ fn watch<B: Body>(
     if let Some(status) = parts.extensions.get::<Status>() {
         call.record_cause(status);
     }
+    call.saw_headers(&parts.headers);
     if trace_headers {
         crate::propagation::answer(call.context(), &mut parts.headers);
     }

@@ -12,12 +12,33 @@ pub(crate) struct Methods {
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Method<'a> {
+pub(crate) struct Method<'a> {
     /// `package.Service/Method`.
-    Known(&'a str),
-    /// The same, of a method that is not served here.
-    Unknown(&'a str),
+    pub(crate) name: &'a str,
+    pub(crate) standing: Standing,
+    /// Whether it belongs to health or reflection, which are asked all day long and make no span.
+    pub(crate) is_quiet: bool,
 }
+
+/// What is known of a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is served here.
+    Known,
+    /// It is not served here.
+    Unknown,
+    /// The server was told no methods, so it may be either.
+    Unproven,
+}
+
+/// The methods of health and reflection, which a server may have without having been told.
+const QUIET: [&str; 5] = [
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/List",
+    "grpc.health.v1.Health/Watch",
+    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
 
 // === impl Methods ===
 
@@ -36,17 +57,18 @@ impl Methods {
         Ok(())
     }
 
-    /// What `path` asks for; `None` for health and reflection, which are asked all day long and make no span. A server
-    /// that was told no methods takes every path as it comes.
-    pub(crate) fn resolve<'a>(&self, path: &'a str) -> Option<Method<'a>> {
+    /// What `path` asks for.
+    pub(crate) fn resolve<'a>(&self, path: &'a str) -> Method<'a> {
         let name = path.strip_prefix('/').unwrap_or(path);
-        if is_quiet(name) {
-            return None;
-        }
-        Some(match &self.known {
-            Some(known) if !known.contains(name) => Method::Unknown(name),
-            _ => Method::Known(name),
-        })
+        let is_quiet = is_quiet(name);
+        let standing = match &self.known {
+            _ if is_quiet && QUIET.contains(&name) => Standing::Known,
+            Some(known) if known.contains(name) => Standing::Known,
+            Some(_) => Standing::Unknown,
+            None if is_quiet => Standing::Unknown,
+            None => Standing::Unproven,
+        };
+        Method { name, standing, is_quiet }
     }
 }
 
@@ -67,18 +89,34 @@ mod tests {
         FileDescriptorSet { file: vec![file] }.encode_to_vec()
     }
 
+    #[track_caller]
+    fn check(methods: &Methods, name: &str, standing: Standing, is_quiet: bool) {
+        assert_eq!(methods.resolve(&format!("/{name}")), Method { name, standing, is_quiet });
+    }
+
     #[test]
     fn only_described_methods_are_known() {
         let mut methods = Methods::default();
         methods.add(&descriptors()).unwrap();
-        assert_eq!(methods.resolve("/a.B/Get"), Some(Method::Known("a.B/Get")));
-        assert_eq!(methods.resolve("/a.B/Nope"), Some(Method::Unknown("a.B/Nope")));
-        assert_eq!(methods.resolve("/grpc.health.v1.Health/Watch"), None);
+        check(&methods, "a.B/Get", Standing::Known, false);
+        check(&methods, "a.B/Nope", Standing::Unknown, false);
         assert!(methods.add(b"\xff").is_err());
     }
 
     #[test]
-    fn without_descriptors_every_path_is_taken_as_it_comes() {
-        assert_eq!(Methods::default().resolve("/a.B/Nope"), Some(Method::Known("a.B/Nope")));
+    fn without_descriptors_any_method_may_be_one() {
+        check(&Methods::default(), "a.B/Nope", Standing::Unproven, false);
+    }
+
+    #[test]
+    fn health_and_reflection_are_known_by_their_own_methods_only() {
+        let mut described = Methods::default();
+        described.add(&descriptors()).unwrap();
+        for methods in [described, Methods::default()] {
+            for name in QUIET {
+                check(&methods, name, Standing::Known, true);
+            }
+            check(&methods, "grpc.health.v1.Health/Nope", Standing::Unknown, true);
+        }
     }
 }

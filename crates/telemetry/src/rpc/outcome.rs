@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::error::Error;
 
 use http::{HeaderMap, StatusCode};
@@ -18,25 +17,33 @@ pub(crate) struct Outcome {
     pub(crate) code: Code,
     /// The status message, for people. May be empty.
     pub(crate) message: String,
-    /// What went wrong where the code does not say it: `panic`.
-    pub(crate) error_type: Option<&'static str>,
+    /// Whether the handler panicked, which the code does not say.
+    pub(crate) is_panic: bool,
 }
 
 // === impl Outcome ===
 
 impl Outcome {
+    /// How many outcomes can be told apart by their code and `error.type`.
+    pub(crate) const COUNT: usize = 18;
+
+    /// Which of them this is: the number of its code, and the last for a panic.
+    pub(crate) fn index(&self) -> usize {
+        if self.is_panic { Self::COUNT - 1 } else { self.code as usize }
+    }
+
     pub(crate) fn of_code(code: Code) -> Self {
-        Self { code, message: String::new(), error_type: None }
+        Self { code, message: String::new(), is_panic: false }
     }
 
     pub(crate) fn panic() -> Self {
-        Self { code: Code::Internal, message: String::new(), error_type: Some("panic") }
+        Self { code: Code::Internal, message: String::new(), is_panic: true }
     }
 
     /// What trailers, or the headers of a trailers-only answer, say; `None` if they say nothing.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Self> {
         let status = Status::from_header_map(headers)?;
-        Some(Self { code: status.code(), message: status.message().to_owned(), error_type: None })
+        Some(Self { code: status.code(), message: status.message().to_owned(), is_panic: false })
     }
 
     /// What an answer means whose status never came
@@ -56,12 +63,12 @@ impl Outcome {
     }
 
     pub(crate) fn of_status(status: &Status) -> Self {
-        Self { code: status.code(), message: status.message().to_owned(), error_type: None }
+        Self { code: status.code(), message: status.message().to_owned(), is_panic: false }
     }
 
     /// The `error.type` of a call that counts as failed on `side`; `None` for one that does not.
     pub(crate) fn failure(&self, side: Side) -> Option<&'static str> {
-        is_error(side, self.code).then(|| self.error_type.unwrap_or(code_name(self.code)))
+        is_error(side, self.code).then(|| if self.is_panic { "panic" } else { code_name(self.code) })
     }
 }
 
@@ -123,12 +130,6 @@ pub(crate) fn code_name(code: Code) -> &'static str {
     }
 }
 
-/// A text from outside, short enough for a span.
-pub(crate) fn shortened(text: &str) -> Cow<'static, str> {
-    const LONGEST: usize = 256;
-    Cow::Owned(text.chars().take(LONGEST).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +141,7 @@ mod tests {
             let outcome = Outcome::of_code(Code::from_i32(number));
             let name = code_name(outcome.code);
             let expected = |failed: bool| failed.then_some(name);
+            assert_eq!(outcome.index(), number as usize, "{name}");
             assert_eq!(outcome.failure(Side::Client), expected(number != 0), "client {name}");
             assert_eq!(outcome.failure(Side::Server), expected(server_errors.contains(&number)), "server {name}");
         }
@@ -148,6 +150,7 @@ mod tests {
     #[test]
     fn a_panic_is_named() {
         assert_eq!(Outcome::panic().failure(Side::Server), Some("panic"));
+        assert_eq!(Outcome::panic().index(), Outcome::COUNT - 1);
     }
 
     #[test]

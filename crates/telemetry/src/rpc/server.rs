@@ -5,23 +5,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use tonic::Status;
 use tonic::transport::server::TcpConnectInfo;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::attributes::shortened;
+use crate::capture::{Captured, captured};
+use crate::clock::Started;
 use crate::deadline::{self, Deadline};
 use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
-use crate::rpc::call::Call;
+use crate::rpc::call::{Answered, Call, Measured};
 use crate::rpc::future::ResponseFuture;
-use crate::rpc::methods::{Method, Methods};
+use crate::rpc::methods::{Method, Methods, Standing};
+use crate::rpc::metrics::ServerMeter;
 use crate::rpc::outcome::Side;
 use crate::scope::Scope;
 use crate::semconv;
-use crate::trust::TrustTrace;
+use crate::trust::{TrustTrace, link_to};
 
 /// Makes every call that a tonic server takes one SERVER span, from its first byte to its trailers.
 ///
@@ -29,13 +33,20 @@ use crate::trust::TrustTrace;
 /// deadline (or a default one), answers a handler's panic with INTERNAL, and makes the span current while the handler
 /// and its response stream run, so that `#[tracing::instrument]` spans and outgoing calls nest under it. What a call has
 /// left when it arrives is its span's `grpc.timeout_ms`. Health and reflection calls make no span.
+///
+/// Every call counts in `rpc.server.call.duration` (semantic conventions 1.45, `docs/rpc/rpc-metrics.md`), also one that
+/// makes no span or whose span is not sampled: with `rpc.system.name`, `rpc.method`, `rpc.status_code` and, where the
+/// span has one, the same `error.type`, for as long as the span. `rpc.server.active_calls` says how many are in flight.
 #[derive(Clone, Debug)]
 pub struct RpcServerLayer {
     telemetry: Telemetry,
+    meter: Option<Arc<ServerMeter>>,
     methods: Methods,
     trust: TrustTrace,
     default_deadline: Duration,
     trace_headers: bool,
+    request_headers: Captured,
+    answered: Answered,
 }
 
 /// The service that [`RpcServerLayer`] makes.
@@ -49,17 +60,22 @@ pub struct RpcServer<S> {
 
 impl RpcServerLayer {
     pub(crate) fn new(telemetry: Telemetry) -> Self {
+        let meter = telemetry.meter().map(|meter| Arc::new(ServerMeter::server(meter)));
         Self {
             telemetry,
+            meter,
             methods: Methods::default(),
             trust: TrustTrace::default(),
             default_deadline: Duration::from_secs(10),
             trace_headers: false,
+            request_headers: Captured::default(),
+            answered: Answered::default(),
         }
     }
 
     /// Names the methods of an encoded `FileDescriptorSet` as known; all others become `_OTHER`, so that invented paths
-    /// make no names. Without any descriptors every path is taken as it comes.
+    /// make no names. Without any descriptors spans take every path as it comes, and metrics call a method `_OTHER`
+    /// until it has once answered OK.
     ///
     /// # Panics
     /// If `descriptors` is no encoded `FileDescriptorSet`.
@@ -83,6 +99,33 @@ impl RpcServerLayer {
     /// and in the trailers of an error.
     pub fn answer_trace_headers(self) -> Self {
         Self { trace_headers: true, ..self }
+    }
+
+    /// Shows these keys of a request's metadata, where it has them, as `rpc.request.header.<key>`: a list of its values,
+    /// those of `-bin` keys in base64 (semantic conventions 1.45, `docs/rpc/rpc-spans.md`). Nothing is shown that is not
+    /// listed.
+    ///
+    /// What may hold a secret by its name is never shown, listed or not, and warned of: `authorization`, `cookie`, and all
+    /// that has `token`, `secret`, `password`, `api-key` and the like in it. A value that is marked as sensitive
+    /// ([`http::HeaderValue::set_sensitive`]) is shown as `[secret]`.
+    ///
+    /// # Panics
+    /// If one of the keys is none that metadata can have.
+    pub fn capture_request_headers(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { request_headers: self.request_headers.and(semconv::RPC_REQUEST_HEADER, keys), ..self }
+    }
+
+    /// Shows these keys of an answer's metadata as `rpc.response.header.<key>` if they come in its head, as those of an
+    /// error without any message do, and as `rpc.response.trailer.<key>` if they come in its trailers; see
+    /// [`capture_request_headers`](Self::capture_request_headers).
+    ///
+    /// # Panics
+    /// As there.
+    pub fn capture_response_headers(mut self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let keys: Vec<_> = keys.into_iter().collect();
+        self.answered.headers = self.answered.headers.and(semconv::RPC_RESPONSE_HEADER, &keys);
+        self.answered.trailers = self.answered.trailers.and(semconv::RPC_RESPONSE_TRAILER, &keys);
+        self
     }
 }
 
@@ -120,26 +163,30 @@ where
 impl RpcServerLayer {
     /// Starts observing a call: reads its caller's context, decides on the deadline and starts the span.
     fn observe<B>(&self, request: &Request<B>) -> Call {
+        let started = Started::now();
         let method = self.methods.resolve(request.uri().path());
-        let left = deadline::requested(request.headers()).or(method.is_some().then_some(self.default_deadline));
+        let in_flight = self.meter.as_ref().map(|meter| ServerMeter::count(meter, &method));
+        let measured = Measured { started, in_flight };
+        let left = deadline::requested(request.headers()).or((!method.is_quiet).then_some(self.default_deadline));
         let deadline = left.map(Deadline::after);
         let tracer = Some(self.telemetry.tracer().clone());
-        let scope = Context::new().with_value(Scope { tracer, deadline });
+        let scope = Context::new().with_value(Scope::new(tracer, deadline));
         let caller = self.telemetry.propagation().extract(request.headers(), &scope);
         let parent = match self.trust {
             TrustTrace::All => caller.clone(),
             TrustTrace::None => scope,
         };
-        let Some(method) = method else {
-            return Call::quiet(Side::Server, parent, deadline);
-        };
-        let span = span_of(&method, request, left);
+        if method.is_quiet {
+            return Call::quiet(Side::Server, parent, deadline, measured);
+        }
+        let span = span_of(&method, request, left).with_start_time(started.time());
+        let span = captured(span, &self.request_headers, request.headers());
         let span = match self.trust {
             TrustTrace::All => span,
-            TrustTrace::None => linked(span, &caller),
+            TrustTrace::None => span.with_links(link_to(&caller).into_iter().collect()),
         };
         let span = self.telemetry.tracer().build_with_context(span, &parent);
-        Call::start(Side::Server, parent.with_span(span), deadline)
+        Call::start(Side::Server, parent.with_span(span), deadline, measured).showing(&self.answered)
     }
 }
 
@@ -147,16 +194,13 @@ impl RpcServerLayer {
 fn span_of<B>(method: &Method<'_>, request: &Request<B>, left: Option<Duration>) -> SpanBuilder {
     let mut attributes = Vec::with_capacity(8);
     attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
-    let builder = match *method {
-        Method::Known(name) => {
-            attributes.push(KeyValue::new(semconv::RPC_METHOD, name.to_owned()));
-            SpanBuilder::from_name(name.to_owned())
-        }
-        Method::Unknown(name) => {
-            attributes.push(KeyValue::new(semconv::RPC_METHOD, semconv::OTHER));
-            attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, super::outcome::shortened(name)));
-            SpanBuilder::from_name("grpc")
-        }
+    let builder = if method.standing == Standing::Unknown {
+        attributes.push(KeyValue::new(semconv::RPC_METHOD, semconv::OTHER));
+        attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, shortened(method.name)));
+        SpanBuilder::from_name("grpc")
+    } else {
+        attributes.push(KeyValue::new(semconv::RPC_METHOD, method.name.to_owned()));
+        SpanBuilder::from_name(method.name.to_owned())
     };
     if let Some(authority) = request.uri().authority() {
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, authority.host().trim_matches(['[', ']']).to_owned()));
@@ -168,10 +212,4 @@ fn span_of<B>(method: &Method<'_>, request: &Request<B>, left: Option<Duration>)
     }
     attributes.extend(left.map(deadline::attribute));
     builder.with_kind(SpanKind::Server).with_attributes(attributes)
-}
-
-/// A caller who is not believed is still named: by a link.
-fn linked(span: SpanBuilder, caller: &Context) -> SpanBuilder {
-    let context = caller.span().span_context().clone();
-    if context.is_valid() { span.with_links(vec![Link::with_context(context)]) } else { span }
 }

@@ -8,31 +8,40 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use tokio::sync::watch;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::attributes::last_of_each;
 use crate::environment::Environment;
 use crate::handle::Telemetry;
+use crate::http_method::KnownMethods;
 use crate::init::propagators;
+use crate::limits::Limits;
 use crate::pipeline::Pipeline;
 use crate::semconv;
 use crate::service::Service;
+use crate::testing::logs::{LogCollector, collect_for};
+use crate::testing::metrics::Metrics;
+use crate::testing::reader::{Measuring, OnDemand};
 use crate::testing::trace::{SpanRecord, Trace};
 
 /// How long a trace may take to end before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The spans of one test, from as many services as it has.
+/// How often metrics are looked at that nobody tells of.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// The spans and metrics of one test, from as many services as it has.
 #[derive(Clone, Debug, Default)]
 pub struct Spans {
     seen: Arc<Seen>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     spans: Mutex<Known>,
+    logs: Mutex<Vec<String>>,
     changes: watch::Sender<()>,
+    measuring: Mutex<Vec<Measuring>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +56,7 @@ struct Known {
 struct Collecting {
     seen: Arc<Seen>,
     service: String,
+    limits: Limits,
 }
 
 // === impl Spans ===
@@ -58,21 +68,31 @@ impl Spans {
         BRIDGE.call_once(|| {
             let nowhere = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build().tracer("");
             // A test that has a subscriber of its own keeps it.
-            let _ = tracing_subscriber::registry().with(crate::bridge::layer(nowhere)).try_init();
+            let logs = LogCollector.with_filter(crate::bridge::exported());
+            let _ = tracing_subscriber::registry().with(crate::bridge::layer(nowhere)).with(logs).try_init();
         });
-        Self::default()
+        let spans = Self::default();
+        collect_for(Arc::downgrade(&spans.seen));
+        spans
     }
 
-    /// Telemetry of a service whose spans are collected here.
+    /// Telemetry of a service whose spans and metrics are collected here.
     pub fn service(&self, service: Service) -> Telemetry {
         self.service_in(service, &Environment::default())
     }
 
-    /// The same with `OTEL_*` variables: sampler, propagators and resource follow them.
+    /// The same with `OTEL_*` variables: sampler, propagators and resource follow them, and there are no metrics with
+    /// `OTEL_METRICS_EXPORTER=none`.
     pub fn service_in(&self, service: Service, environment: &Environment) -> Telemetry {
-        let processor = Collecting { seen: Arc::clone(&self.seen), service: service.name(environment) };
-        let pipeline = Pipeline::collecting(environment, service.resource(environment), processor);
-        Telemetry::of(pipeline, propagators(environment).0)
+        let (name, reader) = (service.name(environment), OnDemand::default());
+        let limits = Limits::of(environment);
+        let processor = Collecting { seen: Arc::clone(&self.seen), service: name.clone(), limits };
+        let (resource, sampler) = (service.resource(environment), service.sampler(environment));
+        let pipeline = Pipeline::collecting(environment, resource, sampler, processor, reader.clone());
+        if let Some(provider) = pipeline.metrics() {
+            self.seen.measuring().push(Measuring::new(name, reader, provider));
+        }
+        Telemetry::of(pipeline, propagators(environment).0, KnownMethods::of(environment))
     }
 
     /// One trace, once each of its spans has ended.
@@ -102,6 +122,41 @@ impl Spans {
         ids.iter().map(|(_, id)| Trace::new(of(id))).collect()
     }
 
+    /// The log records made in spans of the test so far, in order: a line each, `LEVEL target message [key=value, ..]`.
+    ///
+    /// Those that could leave the process: INFO and above, and not of the libraries below the exporter. None of a test that
+    /// sets a subscriber of its own.
+    pub fn logs(&self) -> Vec<String> {
+        self.seen.logs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has been measured, once all spans have ended and no call and no request is in flight.
+    ///
+    /// # Panics
+    /// If that takes more than 20 s: names what is still open, or in flight.
+    pub async fn metrics(&self) -> Metrics {
+        self.settled(|known| known.open.is_empty().then_some(())).await;
+        let wait = async {
+            loop {
+                let metrics = self.metrics_now();
+                if metrics.is_idle() {
+                    return metrics;
+                }
+                // A call without a span tells nobody that it has ended.
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(metrics) => metrics,
+            Err(_) => panic!("calls did not end:\n{}", self.metrics_now().render("")),
+        }
+    }
+
+    /// What has been measured so far.
+    pub fn metrics_now(&self) -> Metrics {
+        Metrics::new(self.seen.measuring().iter().flat_map(Measuring::points).collect())
+    }
+
     async fn settled<T>(&self, check: impl Fn(&Known) -> Option<T>) -> T {
         let mut changes = self.seen.changes.subscribe();
         let wait = async {
@@ -129,6 +184,19 @@ impl Seen {
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether this span has started here and not ended.
+    pub(super) fn is_open(&self, id: &(String, String)) -> bool {
+        self.lock().open.contains_key(id)
+    }
+
+    pub(super) fn log(&self, line: String) {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn measuring(&self) -> MutexGuard<'_, Vec<Measuring>> {
+        self.measuring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 // === impl Collecting ===
@@ -142,7 +210,7 @@ impl SpanProcessor for Collecting {
     }
 
     fn on_end(&self, mut span: SpanData) {
-        last_of_each(&mut span.attributes);
+        self.limits.apply(&mut span);
         let is_sampled = span.span_context.is_sampled();
         let record = record(&self.service, span);
         let mut known = self.seen.lock();
@@ -190,6 +258,10 @@ fn record(service: &str, span: SpanData) -> SpanRecord {
         .to_owned(),
         name: span.name.into_owned(),
         is_error: matches!(span.status, Status::Error { .. }),
+        status_message: match span.status {
+            Status::Error { description } => description.into_owned(),
+            Status::Ok | Status::Unset => String::new(),
+        },
         start: nanos(span.start_time),
         end: nanos(span.end_time),
         attributes: pairs(span.attributes).collect(),

@@ -18,6 +18,8 @@ pub struct SpanRecord {
     pub name: String,
     /// Whether the span's status is Error.
     pub is_error: bool,
+    /// The description of the status Error; mostly empty.
+    pub status_message: String,
     /// When it started, in nanoseconds since 1970.
     pub start: u64,
     /// When it ended, in nanoseconds since 1970.

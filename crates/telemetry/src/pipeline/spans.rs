@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter, SpanProcessor, TracerProviderBuilder,
+};
+use tokio::runtime::Handle;
+
+use crate::console::ConsoleExporter;
+use crate::environment::Environment;
+use crate::init::InitError;
+use crate::limits::Limits;
+use crate::pipeline::counted::{Counted, Counts, Gate};
+use crate::pipeline::exporter::{Exporter, exporter};
+use crate::pipeline::otlp::Otlp;
+use crate::sampling::Sampler;
+
+/// The provider that the environment asks for.
+pub(super) fn provider(
+    environment: &Environment,
+    disabled: bool,
+    resource: Resource,
+    sampler: &Sampler,
+    counts: &Arc<Counts>,
+    runtime: &Handle,
+) -> Result<SdkTracerProvider, InitError> {
+    let provider = builder(environment, resource, sampler);
+    if disabled {
+        return Ok(provider.build());
+    }
+    Ok(match exporter(environment, "OTEL_TRACES_EXPORTER") {
+        Exporter::None => provider,
+        Exporter::Console => {
+            provider.with_span_processor(sampler.keeping(batched(environment, ConsoleExporter::stdout(), counts)))
+        }
+        Exporter::Otlp => {
+            let exporter = Otlp::new(environment, "TRACES")?.spans(runtime)?;
+            provider.with_span_processor(sampler.keeping(batched(environment, exporter, counts)))
+        }
+    }
+    .build())
+}
+
+/// A provider of spans that hold what the environment allows.
+pub(super) fn builder(environment: &Environment, resource: Resource, sampler: &Sampler) -> TracerProviderBuilder {
+    let limit = |name, default: u64| environment.number(name, 0, default);
+    let general = limit("OTEL_ATTRIBUTE_COUNT_LIMIT", 128);
+    let limit = |name, default| u32::try_from(limit(name, default)).unwrap_or(u32::MAX);
+    SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_sampler(sampler.clone())
+        .with_max_attributes_per_span(limit("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", general))
+        .with_max_events_per_span(limit("OTEL_SPAN_EVENT_COUNT_LIMIT", 128))
+        .with_max_links_per_span(limit("OTEL_SPAN_LINK_COUNT_LIMIT", 128))
+        .with_max_attributes_per_event(limit("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", 128))
+        .with_max_attributes_per_link(limit("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", 128))
+}
+
+fn batched(
+    environment: &Environment,
+    exporter: impl SpanExporter + 'static,
+    counts: &Arc<Counts>,
+) -> impl SpanProcessor + 'static {
+    let queue = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048);
+    let batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512);
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX))
+        .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
+        .with_scheduled_delay(environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000))
+        .build();
+    let limits = Limits::of(environment);
+    let exporter = Counted::new(exporter, Arc::clone(counts), "spans");
+    Gate::new(BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), Arc::clone(counts), limits)
+}
