@@ -1,0 +1,191 @@
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use opentelemetry::trace::{Link, SpanKind, SpanRef, TraceContextExt, TraceId};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample, SpanProcessor};
+
+use super::allowance::{Allowance, Pace};
+use super::fair_rate::FairRate;
+use super::keeper::Keeper;
+use super::keeping::Keeping;
+use super::report::{SamplingReport, Tally};
+use super::rules::Rules;
+use super::standard::Standard;
+use super::{Sample, chance};
+
+/// Decides of every span, once its parent and its name are known. Clones decide and count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampler(Arc<Deciding>);
+
+#[derive(Debug)]
+struct Deciding {
+    standard: Standard,
+    rules: Rules,
+    rate: Option<FairRate>,
+    callers: Option<(Allowance, Pace)>,
+    /// `None` if nothing unsampled is recorded.
+    keeper: Option<Arc<Keeper>>,
+    start: Instant,
+    /// What callers do not know.
+    key: RandomState,
+    by_parent: Tally,
+    by_rate: Tally,
+    by_standard: Tally,
+    refused: AtomicU64,
+}
+
+/// What may begin a trace: a span without a parent in this process.
+struct Beginning<'a> {
+    name: &'a str,
+    attributes: &'a [KeyValue],
+    chance: u64,
+}
+
+// === impl Sampler ===
+
+impl Sampler {
+    pub(super) fn new(
+        standard: Standard,
+        rules: Rules,
+        traces_per_second: Option<f64>,
+        forced_per_second: Option<f64>,
+        keeper: Option<Keeper>,
+    ) -> Self {
+        Self(Arc::new(Deciding {
+            standard,
+            rules,
+            rate: traces_per_second.map(FairRate::new),
+            callers: forced_per_second.map(|rate| (Allowance::default(), Pace::per_second(rate))),
+            keeper: keeper.map(Arc::new),
+            start: Instant::now(),
+            key: RandomState::new(),
+            by_parent: Tally::default(),
+            by_rate: Tally::default(),
+            by_standard: Tally::default(),
+            refused: AtomicU64::default(),
+        }))
+    }
+
+    /// `inner` with what is recorded though not sampled held back from it until it is known whether to keep it.
+    pub(crate) fn keeping<P: SpanProcessor>(&self, inner: P) -> Keeping<P> {
+        Keeping::new(inner, self.0.keeper.clone())
+    }
+
+    pub(crate) fn report(&self) -> SamplingReport {
+        let deciding = &*self.0;
+        let standard = match deciding.standard.root {
+            Sample::Always => "always_on",
+            Sample::Never => "always_off",
+            Sample::Ratio(_) => "ratio",
+        };
+        let rate = deciding.rate.as_ref().map(|_| deciding.by_rate.decided("rate"));
+        let others = [deciding.by_parent.decided("parent"), deciding.by_standard.decided(standard)];
+        SamplingReport {
+            sampler: deciding.standard.name(),
+            decisions: deciding.rules.decided().chain(rate).chain(others).collect(),
+            refused: deciding.refused.load(Ordering::Relaxed),
+            shares: deciding.rate.as_ref().map(FairRate::shares).unwrap_or_default(),
+            recorded: deciding.keeper.as_ref().map(|keeper| keeper.recorded()),
+        }
+    }
+}
+
+impl ShouldSample for Sampler {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        _: &SpanKind,
+        attributes: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        let outside = Context::new();
+        let parent = parent.unwrap_or(&outside).span();
+        let beginning = Beginning { name, attributes, chance: chance::of(trace_id) };
+        SamplingResult {
+            decision: self.0.decide(&parent, trace_id, beginning),
+            attributes: Vec::new(),
+            trace_state: parent.span_context().trace_state().clone(),
+        }
+    }
+}
+
+// === impl Deciding ===
+
+impl Deciding {
+    fn decide(&self, parent: &SpanRef<'_>, trace_id: TraceId, beginning: Beginning<'_>) -> SamplingDecision {
+        let context = parent.span_context();
+        if !context.is_valid() {
+            self.begin(beginning)
+        } else if !context.is_remote() {
+            self.go_on(parent, beginning.chance)
+        } else if !self.standard.parent_based {
+            self.begin(beginning)
+        } else if context.is_sampled() && !self.believes_another() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.begin(Beginning { chance: chance::kept_from(&self.key, trace_id), ..beginning })
+        } else {
+            self.by_parent.count(context.is_sampled());
+            if context.is_sampled() { SamplingDecision::RecordAndSample } else { self.unsampled() }
+        }
+    }
+
+    /// Decides of a trace that begins here, or whose caller has no say.
+    fn begin(&self, beginning: Beginning<'_>) -> SamplingDecision {
+        let Beginning { name, attributes, chance } = beginning;
+        if let Some((sample, tally)) = self.rules.of(name, attributes) {
+            let is_sampled = sample.takes(chance);
+            tally.count(is_sampled);
+            return match sample {
+                Sample::Never => SamplingDecision::Drop,
+                _ if is_sampled => SamplingDecision::RecordAndSample,
+                _ => self.unsampled(),
+            };
+        }
+        let mut is_sampled = self.standard.root.takes(chance);
+        match &self.rate {
+            Some(rate) if is_sampled => {
+                is_sampled = rate.admits(self.now(), name, chance);
+                self.by_rate.count(is_sampled);
+            }
+            _ => self.by_standard.count(is_sampled),
+        }
+        if is_sampled { SamplingDecision::RecordAndSample } else { self.unsampled() }
+    }
+
+    /// Decides of a span whose parent is in this process.
+    fn go_on(&self, parent: &SpanRef<'_>, chance: u64) -> SamplingDecision {
+        let is_plain = self.rules.is_empty() && self.rate.is_none() && self.keeper.is_none();
+        let is_sampled = if is_plain && !self.standard.parent_based {
+            // OpenTelemetry's samplers that know no parent decide of each span, and of all spans of a trace alike.
+            self.standard.root.takes(chance)
+        } else {
+            parent.span_context().is_sampled()
+        };
+        match is_sampled {
+            true => SamplingDecision::RecordAndSample,
+            false if self.keeper.is_some() && parent.is_recording() => SamplingDecision::RecordOnly,
+            false => SamplingDecision::Drop,
+        }
+    }
+
+    fn unsampled(&self) -> SamplingDecision {
+        if self.keeper.is_some() { SamplingDecision::RecordOnly } else { SamplingDecision::Drop }
+    }
+
+    /// Whether one more caller may have his trace sampled because he says so.
+    fn believes_another(&self) -> bool {
+        self.callers.as_ref().is_none_or(|(allowance, pace)| allowance.take(self.now(), *pace))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;
