@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -32,6 +33,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     service: &'static str,
     readiness: watch::Receiver<Readiness>,
+    telemetry: &Telemetry,
     stop: Stop,
 ) -> Infallible {
     let router = Router::new()
@@ -39,6 +41,8 @@ pub(crate) async fn serve(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .layer(map_response(close))
+        // Measured, but no spans: every probe would be a trace.
+        .layer(telemetry.http_server().quiet(|_| true))
         .with_state(readiness);
     let acceptor = Acceptor::new(listener, MAX_CONNECTIONS, PATIENCE, stop);
     // Answers only when told to stop gracefully, and it is not.

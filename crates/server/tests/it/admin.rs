@@ -28,6 +28,22 @@ async fn there_is_nothing_else() {
     assert_eq!(soon(post).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
+#[tokio::test]
+async fn requests_are_measured_and_make_no_spans() {
+    let failing = Check::new("database", || Box::pin(async { Err("gone".to_owned()) }));
+    let server = start(Config::default(), vec![failing]).await;
+    for path in ["/livez", "/readyz", "/etc/passwd", "/etc/shadow"] {
+        ask(&server, path).await.text().await.unwrap();
+    }
+    let metrics = server.spans.metrics().await;
+    let count = |attributes: &[_]| metrics.count("http.server.request.duration", attributes);
+    assert_eq!(count(&[("http.route", "/livez"), ("http.response.status_code", "200")]), 1);
+    assert_eq!(count(&[("http.route", "/readyz"), ("error.type", "503")]), 1);
+    assert_eq!(count(&[("http.response.status_code", "404")]), 2);
+    assert_eq!(count(&[]), 4);
+    assert!(server.spans.traces().await.is_empty());
+}
+
 async fn ask(server: &Running, path: &str) -> reqwest::Response {
     soon(reqwest::get(format!("http://{}{path}", server.admin))).await.unwrap()
 }

@@ -27,6 +27,7 @@ pub(crate) struct Running {
     pub(crate) rpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) payments: Payments,
+    pub(crate) spans: Spans,
     shutdown: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), server::Error>>,
 }
@@ -55,13 +56,14 @@ pub(crate) async fn start(config: Config, checks: Vec<Check>) -> Running {
         routes: Routes::new(PaymentServiceServer::new(payments.clone())),
         checks,
     };
-    let telemetry = Spans::new().service(telemetry::Service::new("payment", "0.0.0"));
+    let spans = Spans::new();
+    let telemetry = spans.service(telemetry::Service::new("payment", "0.0.0"));
     let (shutdown, told) = oneshot::channel();
     let served = telemetry::spawn(async move {
         let told = async { told.await.unwrap_or(()) };
         server::serve(Listeners { rpc, admin }, service, &config, &telemetry, told).await
     });
-    Running { rpc: rpc_address, admin: admin_address, payments, shutdown: Some(shutdown), served }
+    Running { rpc: rpc_address, admin: admin_address, payments, spans, shutdown: Some(shutdown), served }
 }
 
 /// What `future` gives, which must not take long.
