@@ -1,4 +1,37 @@
+use std::borrow::Cow;
+
 use opentelemetry::KeyValue;
+
+/// How many characters of a name that callers invent become an attribute.
+const LONGEST_NAME: usize = 256;
+
+/// How many characters of a text from outside become an attribute.
+const LONGEST_TEXT: usize = 4096;
+
+/// A name from outside, such as a path or a user agent, short enough for a span.
+pub(crate) fn shortened(name: &str) -> Cow<'static, str> {
+    Cow::Owned(truncated(name, LONGEST_NAME).to_owned())
+}
+
+/// A text that what comes from outside may make long, such as an error's or a statement's, short enough for a span.
+pub(crate) fn bounded(text: &str) -> Cow<'static, str> {
+    Cow::Owned(fitting(text).to_owned())
+}
+
+/// As much of such a text as fits.
+pub(crate) fn fitting(text: &str) -> &str {
+    truncated(text, LONGEST_TEXT)
+}
+
+/// The first `length` characters.
+pub(crate) fn truncated(text: &str, length: usize) -> &str {
+    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Whether the text has more than `length` characters.
+pub(crate) fn is_longer(text: &str, length: usize) -> bool {
+    truncated(text, length).len() < text.len()
+}
 
 /// Keeps the last value of each attribute: the SDK keeps every one that was set, and OTLP allows one
 /// (OpenTelemetry specification, "Attribute Collections").
@@ -17,6 +50,14 @@ pub(crate) fn last_of_each(attributes: &mut Vec<KeyValue>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(shortened(&"ä".repeat(300)), "ä".repeat(256));
+        assert_eq!(bounded(&"€".repeat(5000)), "€".repeat(4096));
+        assert_eq!(bounded("short"), "short");
+        assert!(is_longer("äöü", 2) && !is_longer("äöü", 3));
+    }
 
     #[test]
     fn the_last_value_of_a_key_stays_in_its_place() {

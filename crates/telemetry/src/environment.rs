@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use opentelemetry_sdk::trace::Sampler;
 use percent_encoding::percent_decode_str;
 
 /// The environment variables that decide what is emitted and where to: a value, so that tests and several services in
@@ -77,33 +76,6 @@ impl Environment {
         self.get(name).unwrap_or_default().split(',').filter(|text| !text.trim().is_empty()).map(pair).collect()
     }
 
-    /// `OTEL_TRACES_SAMPLER` and its argument.
-    pub(crate) fn sampler(&self) -> Sampler {
-        const NAME: &str = "OTEL_TRACES_SAMPLER";
-        let parent_based = |root| Sampler::ParentBased(Box::new(root));
-        match self.get(NAME).unwrap_or_default().to_ascii_lowercase().as_str() {
-            "always_on" => Sampler::AlwaysOn,
-            "always_off" => Sampler::AlwaysOff,
-            "traceidratio" => self.ratio_sampler(),
-            "" | "parentbased_always_on" => parent_based(Sampler::AlwaysOn),
-            "parentbased_always_off" => parent_based(Sampler::AlwaysOff),
-            "parentbased_traceidratio" => parent_based(self.ratio_sampler()),
-            _ => {
-                self.warn(NAME, "names no known sampler, taken as `parentbased_always_on`");
-                parent_based(Sampler::AlwaysOn)
-            }
-        }
-    }
-
-    fn ratio_sampler(&self) -> Sampler {
-        const NAME: &str = "OTEL_TRACES_SAMPLER_ARG";
-        let ratio = self.get(NAME).map(|text| text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio)));
-        if ratio == Some(None) {
-            self.warn(NAME, "is not a number from 0 to 1, taken as 1");
-        }
-        Sampler::TraceIdRatioBased(ratio.flatten().unwrap_or(1.0))
-    }
-
     /// Notes something to tell once logs have somewhere to go. Never the value: it may hold a secret.
     pub(crate) fn warn(&self, name: &str, what: &str) {
         let warning = format!("{name} {what}");
@@ -155,13 +127,5 @@ mod tests {
         let bad = one("OTEL_RESOURCE_ATTRIBUTES", "a=1,b");
         assert!(bad.resource_attributes().is_empty());
         assert_eq!(bad.take_warnings().len(), 1);
-    }
-
-    #[test]
-    fn samplers_are_named_in_any_case_and_a_bad_ratio_is_one() {
-        let environment: Environment =
-            [("OTEL_TRACES_SAMPLER", "TraceIdRatio"), ("OTEL_TRACES_SAMPLER_ARG", "NaN")].into_iter().collect();
-        assert!(matches!(environment.sampler(), Sampler::TraceIdRatioBased(1.0)));
-        assert_eq!(environment.take_warnings().len(), 1);
     }
 }

@@ -2,7 +2,10 @@ use std::error::Error;
 
 use tonic::Status;
 
-/// The error and its sources as one line, outermost first. What an error repeats of its source stands there once.
+use crate::attributes::bounded;
+
+/// The error and its sources as one line, outermost first, as far as it fits an attribute. What an error repeats of its
+/// source stands there once.
 pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut links: Vec<String> = Vec::new();
     for error in std::iter::successors(Some(error), |&error| error.source()) {
@@ -11,7 +14,7 @@ pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
             links.push(link);
         }
     }
-    links.join(": ")
+    bounded(&links.join(": ")).into_owned()
 }
 
 /// What an error says of itself. A status would print its source's `Debug` along.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracer;
 use tonic::transport::Endpoint;
@@ -13,10 +14,15 @@ use crate::bridge;
 use crate::database::{Database, DatabaseSystem};
 use crate::environment::Environment;
 use crate::http_client::HttpClient;
+use crate::http_method::KnownMethods;
+use crate::http_server::HttpServerLayer;
 use crate::init::{InitError, propagators};
+use crate::messaging::{Consumer, Producer};
+use crate::metrics::{Counter, Gauge, Histogram, Metric, UpDownCounter};
 use crate::pipeline::{Pipeline, Report};
 use crate::propagation::Propagation;
 use crate::rpc::{RpcClientLayer, RpcServerLayer};
+use crate::sampling::SamplingReport;
 use crate::semconv;
 use crate::service::Service;
 
@@ -26,7 +32,10 @@ use crate::service::Service;
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     tracer: SdkTracer,
+    /// `None` where there are no metrics.
+    meter: Option<Meter>,
     propagation: Propagation,
+    http_methods: KnownMethods,
     pipeline: Arc<Pipeline>,
 }
 
@@ -44,36 +53,88 @@ impl Telemetry {
         for name in unknown {
             environment.warn("OTEL_PROPAGATORS", &format!("names {name:?}, which is not supported, left out"));
         }
-        Ok(Self::of(Pipeline::new(environment, service.resource(environment))?, propagation))
+        let pipeline = Pipeline::new(environment, service.resource(environment), service.sampler(environment))?;
+        Ok(Self::of(pipeline, propagation, KnownMethods::of(environment)))
     }
 
-    pub(crate) fn of(pipeline: Pipeline, propagation: Propagation) -> Self {
+    pub(crate) fn of(pipeline: Pipeline, propagation: Propagation, http_methods: KnownMethods) -> Self {
         let scope = InstrumentationScope::builder("throughline-telemetry")
             .with_version(env!("CARGO_PKG_VERSION"))
             .with_schema_url(semconv::SCHEMA_URL)
             .build();
+        let meter = pipeline.metrics().map(|metrics| metrics.meter_with_scope(scope.clone()));
         let tracer = pipeline.spans().tracer_with_scope(scope);
-        Self { tracer, propagation, pipeline: Arc::new(pipeline) }
+        Self { tracer, meter, propagation, http_methods, pipeline: Arc::new(pipeline) }
     }
 
-    /// A tower layer that makes every call taken one SERVER span: `Server::builder().layer(..)`.
+    /// A tower layer that makes every call taken one SERVER span and one duration: `Server::builder().layer(..)`.
     pub fn rpc_server(&self) -> RpcServerLayer {
         RpcServerLayer::new(self.clone())
     }
 
-    /// A tower layer that makes every call made one CLIENT span: `.layer(channel)` for a channel to `endpoint`.
+    /// A tower layer that makes every call made one CLIENT span and one duration: `.layer(channel)` for a channel to
+    /// `endpoint`.
     pub fn rpc_client(&self, endpoint: &Endpoint) -> RpcClientLayer {
         RpcClientLayer::new(self.clone(), endpoint)
     }
 
-    /// Makes every request of `client` one CLIENT span.
+    /// A tower layer that makes every HTTP request taken one SERVER span and one duration: `Router::layer(..)`.
+    pub fn http_server(&self) -> HttpServerLayer {
+        HttpServerLayer::new(self.clone())
+    }
+
+    /// Makes every request of `client` one CLIENT span and one duration.
     pub fn http_client(&self, client: reqwest::Client) -> HttpClient {
         HttpClient::new(self.clone(), client)
     }
 
-    /// Makes every statement on a database one CLIENT span. `namespace` names the database: for SQLite, its file.
+    /// Makes what is sent to `destination`, a topic or a queue of `system`, PRODUCER spans and durations. `system` is
+    /// `kafka`, `rabbitmq`, `aws_sqs`, .. or a name of one's own, such as `outbox`. There must be few destinations: they
+    /// are part of names and series.
+    pub fn producer(&self, system: impl Into<Arc<str>>, destination: impl Into<Arc<str>>) -> Producer {
+        Producer::new(self.clone(), system, destination)
+    }
+
+    /// Makes what comes from `destination` CONSUMER spans and durations: see [`producer`](Self::producer).
+    pub fn consumer(&self, system: impl Into<Arc<str>>, destination: impl Into<Arc<str>>) -> Consumer {
+        Consumer::new(self.clone(), system, destination)
+    }
+
+    /// Makes every statement on a database one CLIENT span and one duration. `namespace` names the database: for SQLite, its file.
     pub fn database(&self, system: DatabaseSystem, namespace: impl Into<String>) -> Database {
-        Database::new(self.tracer.clone(), system, namespace)
+        Database::new(self, system, namespace)
+    }
+
+    /// A counter of what happens in the service's own domain, which only goes up.
+    ///
+    /// # Panics
+    /// If `metric` has a name or a unit that OpenTelemetry does not allow, as its other three do.
+    pub fn counter(&self, metric: Metric) -> Counter {
+        Counter::new(self.meter.as_ref(), metric)
+    }
+
+    /// A counter of what there is, which goes up and down.
+    ///
+    /// # Panics
+    /// As [`counter`](Self::counter).
+    pub fn up_down_counter(&self, metric: Metric) -> UpDownCounter {
+        UpDownCounter::new(self.meter.as_ref(), metric)
+    }
+
+    /// A distribution of values, counted in the buckets between `boundaries`.
+    ///
+    /// # Panics
+    /// As [`counter`](Self::counter), and if `boundaries` are not numbers that increase.
+    pub fn histogram(&self, metric: Metric, boundaries: &[f64]) -> Histogram {
+        Histogram::new(self.meter.as_ref(), metric, boundaries)
+    }
+
+    /// A value that is measured now and then, of which the last counts.
+    ///
+    /// # Panics
+    /// As [`counter`](Self::counter).
+    pub fn gauge(&self, metric: Metric) -> Gauge {
+        Gauge::new(self.meter.as_ref(), metric)
     }
 
     /// The layer that brings `#[tracing::instrument]` spans and events along, for a program that sets up its own
@@ -85,12 +146,17 @@ impl Telemetry {
         bridge::layer(self.tracer.clone())
     }
 
-    /// Sends what has ended so far, for at most `limit`. May be called any number of times, on any runtime.
+    /// What was decided of the service's traces so far, and why.
+    pub fn sampling(&self) -> SamplingReport {
+        self.pipeline.sampling()
+    }
+
+    /// Sends what has ended and been measured so far, for at most `limit`. May be called any number of times, on any runtime.
     pub async fn flush(&self, limit: Duration) -> Report {
         self.pipeline.flush(limit).await
     }
 
-    /// Sends what has ended and stops, for at most `limit` in all. Spans that end later are lost.
+    /// Sends what has ended and been measured and stops, for at most `limit` in all. What comes later is lost.
     pub async fn shutdown(&self, limit: Duration) -> Report {
         self.pipeline.shutdown(limit).await
     }
@@ -99,8 +165,16 @@ impl Telemetry {
         &self.tracer
     }
 
+    pub(crate) fn meter(&self) -> Option<&Meter> {
+        self.meter.as_ref()
+    }
+
     pub(crate) fn propagation(&self) -> Propagation {
         self.propagation
+    }
+
+    pub(crate) fn http_methods(&self) -> &KnownMethods {
+        &self.http_methods
     }
 
     pub(crate) fn pipeline(&self) -> &Pipeline {

@@ -1,7 +1,9 @@
 //! What travels in the OpenTelemetry `Context` beside the span: whose spans to make, and until when to work.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
+use futures_util::FutureExt as _;
 use opentelemetry::context::FutureExt;
 use opentelemetry::trace::{TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
@@ -10,13 +12,23 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::deadline::Deadline;
+use crate::exception::{self, Told};
 
-/// The service a call is served by, and the call's deadline.
-#[derive(Clone, Debug)]
+/// The service a call is served by, the call's deadline, and the errors that have been told of.
+#[derive(Debug)]
 pub(crate) struct Scope {
     /// `None` outside any call.
     pub(crate) tracer: Option<SdkTracer>,
     pub(crate) deadline: Option<Deadline>,
+    pub(crate) told: Told,
+}
+
+// === impl Scope ===
+
+impl Scope {
+    pub(crate) fn new(tracer: Option<SdkTracer>, deadline: Option<Deadline>) -> Self {
+        Self { tracer, deadline, told: Told::default() }
+    }
 }
 
 /// The value of an attribute: text, a whole number, a number or a truth value.
@@ -42,7 +54,8 @@ pub fn trace_id() -> Option<String> {
 }
 
 /// Spawns a task that belongs to the current call: its spans nest under the current span, its calls keep the deadline.
-/// An `#[instrument]` span that is current stays open until the task ends, as with `in_current_span`.
+/// An `#[instrument]` span that is current stays open until the task ends, as with `in_current_span`. A panic of the task is
+/// told as [`record_exception`](crate::record_exception) tells of an error, with `exception.type` `panic`.
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -53,15 +66,19 @@ where
 
 /// Spawns a task that outlives the current call: its spans nest under the current span, but the caller's deadline is
 /// replaced by one of its own, `limit` from now. An `#[instrument]` span that is current stays open until the task ends,
-/// and shows how long the work took that nobody waited for.
+/// and shows how long the work took that nobody waited for. A panic is told as [`spawn`]'s.
 pub fn spawn_detached<F>(limit: std::time::Duration, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let cx = Context::current();
-    let tracer = cx.get::<Scope>().and_then(|scope| scope.tracer.clone());
-    let cx = cx.with_value(Scope { tracer, deadline: Some(Deadline::after(limit)) });
+    let deadline = Some(Deadline::after(limit));
+    let scope = match cx.get::<Scope>() {
+        Some(scope) => Scope { tracer: scope.tracer.clone(), deadline, told: scope.told.shared() },
+        None => Scope::new(None, deadline),
+    };
+    let cx = cx.with_value(scope);
     spawn_in(cx, future)
 }
 
@@ -72,6 +89,13 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    // A panic is caught only to be told, and goes on to whoever awaits the task.
+    let telling = AssertUnwindSafe(future).catch_unwind().map(|ended| {
+        ended.unwrap_or_else(|payload| {
+            exception::record_panic(payload.as_ref());
+            resume_unwind(payload)
+        })
+    });
     #[expect(clippy::disallowed_methods, reason = "this is the spawn that keeps the trace")]
-    tokio::spawn(future.with_context(cx).in_current_span())
+    tokio::spawn(telling.with_context(cx).in_current_span())
 }

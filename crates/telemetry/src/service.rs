@@ -2,14 +2,16 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
 use crate::environment::Environment;
+use crate::sampling::{Sampler, Sampling};
 use crate::semconv;
 
-/// Who emits: the resource that every span and log of a service carries.
+/// Who emits: the resource that every span and log of a service carries, and which of its traces are sampled.
 #[derive(Clone, Debug)]
 pub struct Service {
     name: String,
     version: String,
     namespace: Option<String>,
+    sampling: Sampling,
 }
 
 // === impl Service ===
@@ -17,12 +19,22 @@ pub struct Service {
 impl Service {
     /// A service by its `service.name` and `service.version`.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { name: name.into(), version: version.into(), namespace: None }
+        Self { name: name.into(), version: version.into(), namespace: None, sampling: Sampling::new() }
     }
 
     /// Sets `service.namespace`: the system the service belongs to.
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         Self { namespace: Some(namespace.into()), ..self }
+    }
+
+    /// Sets which traces are sampled, beside what the environment says of that.
+    pub fn sampling(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// What decides which traces are sampled, once the environment has had its say.
+    pub(crate) fn sampler(&self, environment: &Environment) -> Sampler {
+        self.sampling.sampler(environment)
     }
 
     /// The `service.name` once the environment has had its say: `OTEL_SERVICE_NAME`, then `service.name` of

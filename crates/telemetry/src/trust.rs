@@ -1,6 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use opentelemetry::Context;
+use opentelemetry::trace::{Link, SpanContext, TraceContextExt, TraceState};
+
 /// Whose trace context a server continues.
 ///
 /// A caller that is believed chooses the trace id and whether the call is recorded; an unknown caller could forge both
@@ -39,5 +42,29 @@ impl fmt::Display for TrustTrace {
             Self::All => "all",
             Self::None => "none",
         })
+    }
+}
+
+/// How a caller who is not believed is still named: by a link, without his `tracestate`, which is a text of his own.
+pub(crate) fn link_to(caller: &Context) -> Option<Link> {
+    let context = caller.span().span_context().clone();
+    let (trace, span, flags) = (context.trace_id(), context.span_id(), context.trace_flags());
+    context.is_valid().then(|| Link::with_context(SpanContext::new(trace, span, flags, true, TraceState::NONE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
+
+    use super::*;
+
+    #[test]
+    fn a_link_names_the_caller_without_what_he_wrote_himself() {
+        let state = TraceState::from_key_value([("mail", "ada@example.com")]).unwrap();
+        let context = SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, true, state);
+        let link = link_to(&Context::new().with_remote_span_context(context)).unwrap();
+        assert_eq!((link.span_context.trace_id(), link.span_context.span_id()), (TraceId::from(1), SpanId::from(2)));
+        assert_eq!(link.span_context.trace_state(), &TraceState::NONE);
+        assert!(link_to(&Context::new()).is_none());
     }
 }

@@ -1,7 +1,7 @@
-//! Spans arrive at a real collector, from any runtime and however a program ends; without one, nothing waits.
+//! Spans and metrics arrive at a real collector, from any runtime and however a program ends; without one, nothing waits.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use collector::{Config, Listeners};
 use telemetry::{Environment, InitError, Service, Telemetry, TrustTrace};
@@ -30,9 +30,20 @@ fn collector() -> Collector {
 
 /// The names of the services that the collector has spans of.
 fn services(view: &str) -> String {
+    get(format!("{view}/api/v3/services"))
+}
+
+const DURATION: &str = "rpc.server.call.duration";
+
+/// How many data points of a service's metric have come.
+fn points(view: &str, service: &str, metric: &str) -> u64 {
+    let stats: serde_json::Value = serde_json::from_str(&get(format!("{view}/api/stats"))).unwrap();
+    stats["metrics"][service][metric].as_u64().unwrap_or_else(|| panic!("{stats}"))
+}
+
+fn get(url: String) -> String {
     let client = Builder::new_current_thread().enable_all().build().unwrap();
-    let get = async { reqwest::get(format!("{view}/api/v3/services")).await?.text().await };
-    client.block_on(get).unwrap()
+    client.block_on(async { reqwest::get(url).await?.text().await }).unwrap()
 }
 
 fn exporting_to(otlp: &str, name: &str) -> Telemetry {
@@ -41,6 +52,7 @@ fn exporting_to(otlp: &str, name: &str) -> Telemetry {
         ("OTEL_LOGS_EXPORTER", "none"),
         // Longer than any test: what arrives was flushed.
         ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "600000"),
     ];
     Telemetry::new(&Service::new(name, "0"), &settings.into_iter().collect()).unwrap()
 }
@@ -68,6 +80,7 @@ fn a_flush_sends_what_has_ended_from_a_runtime_of_one_thread_and_of_many() {
         });
         assert_eq!((report.ended, report.exported, report.unsent()), (2, 2, 0));
         assert!(services(&collector.view).contains(&format!("runtime-{index}")));
+        assert_eq!(points(&collector.view, &format!("runtime-{index}"), DURATION), 1);
     }
 }
 
@@ -84,10 +97,11 @@ fn a_shutdown_sends_the_last_spans_and_may_be_repeated() {
     assert_eq!((reports.0.exported, reports.0.unsent()), (2, 0));
     assert_eq!(reports.0, reports.1);
     assert!(services(&collector.view).contains("stopped"));
+    assert_eq!(points(&collector.view, "stopped", DURATION), 1);
 }
 
 #[test]
-fn a_program_that_only_drops_its_telemetry_also_in_a_panic_loses_no_span() {
+fn a_program_that_only_drops_its_telemetry_also_in_a_panic_loses_nothing() {
     let collector = collector();
     let otlp = collector.otlp.clone();
     let panicking = std::thread::spawn(move || {
@@ -99,6 +113,7 @@ fn a_program_that_only_drops_its_telemetry_also_in_a_panic_loses_no_span() {
     });
     panicking.join().unwrap_err();
     assert!(services(&collector.view).contains("panicked"));
+    assert_eq!(points(&collector.view, "panicked", DURATION), 1);
 }
 
 #[test]
@@ -118,6 +133,27 @@ fn without_a_collector_calls_succeed_and_the_report_says_what_was_lost() {
 }
 
 #[test]
+fn metrics_leave_by_themselves_and_where_they_are_told_to() {
+    let (collector, nobody) = (collector(), "http://127.0.0.1:1");
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", nobody),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &collector.otlp),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "10"),
+    ];
+    let telemetry = Telemetry::new(&Service::new("periodic", "0"), &settings.into_iter().collect()).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(call(&telemetry));
+    let patience = Instant::now() + Duration::from_secs(20);
+    let arrived = || get(format!("{}/api/stats", collector.view)).contains(DURATION);
+    // Two are the least that is periodic.
+    while !arrived() || points(&collector.view, "periodic", DURATION) < 2 {
+        assert!(Instant::now() < patience, "the metrics did not come");
+    }
+}
+
+#[test]
 fn a_disabled_sdk_exports_nothing_and_a_bad_endpoint_is_named() {
     let service = Service::new("quiet", "0");
     let disabled: Environment = [("OTEL_SDK_DISABLED", "true")].into_iter().collect();
@@ -132,4 +168,35 @@ fn a_disabled_sdk_exports_nothing_and_a_bad_endpoint_is_named() {
     let bad: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")].into_iter().collect();
     let error = Telemetry::new(&service, &bad).unwrap_err();
     assert!(matches!(&error, InitError::Endpoint(name) if name == "OTEL_EXPORTER_OTLP_ENDPOINT"), "{error}");
+}
+
+#[test]
+fn what_is_exported_keeps_to_the_limits_of_the_environment() {
+    let collector = collector();
+    let export = |limits: &[(&str, &str)]| {
+        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.otlp), ("OTEL_LOGS_EXPORTER", "none")];
+        let environment = settings.into_iter().chain(limits.iter().copied()).collect();
+        let telemetry = Telemetry::new(&Service::new("limited", "0"), &environment).unwrap();
+        Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+            let layer = telemetry.rpc_server().trust(TrustTrace::All).answer_trace_headers();
+            let address = serve(layer, told(&Arc::new(Notify::new()))).await;
+            let status = client(&telemetry, address).call("Unary", "panic").await.unwrap_err();
+            telemetry.shutdown(Duration::from_secs(10)).await;
+            let trace_id = status.metadata().get("x-trace-id").unwrap().to_str().unwrap();
+            get_elsewhere(format!("{}/api/v3/traces/{trace_id}", collector.view))
+        })
+    };
+    let unlimited = export(&[]);
+    assert!(unlimited.contains("the handler's own") && unlimited.contains("rpc.status_code"), "{unlimited}");
+
+    let cut = export(&[("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "7"), ("OTEL_ATTRIBUTE_COUNT_LIMIT", "3")]);
+    assert!(cut.contains(r#""the han""#) && !cut.contains("rpc.status_code"), "{cut}");
+
+    let logs_only = export(&[("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs")]);
+    assert!(logs_only.contains("rpc.status_code") && !logs_only.contains("the handler's own"), "{logs_only}");
+}
+
+/// [`get`] from within a runtime.
+fn get_elsewhere(url: String) -> String {
+    std::thread::spawn(|| get(url)).join().unwrap()
 }

@@ -73,6 +73,17 @@ fn panicking() -> impl Stream<Item = Result<String, Status>> {
     tokio_stream::iter([()]).map(|()| panic!("the stream's own"))
 }
 
+/// A descriptor set that knows these methods of `test.v1.Kinds`.
+pub(crate) fn descriptors(methods: &[&str]) -> Vec<u8> {
+    use prost::Message;
+    use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
+    let named = |name: &&str| MethodDescriptorProto { name: Some((*name).to_owned()), ..Default::default() };
+    let method = methods.iter().map(named).collect();
+    let service = vec![ServiceDescriptorProto { name: Some("Kinds".into()), method, ..Default::default() }];
+    let file = FileDescriptorProto { package: Some("test.v1".into()), service, ..Default::default() };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
 /// Serves on a free port for as long as the test runs.
 pub(crate) async fn serve(layer: RpcServerLayer, handler: Handler) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

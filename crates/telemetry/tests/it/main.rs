@@ -3,8 +3,15 @@
 
 mod kinds;
 mod outcomes;
+mod metrics;
 mod parenting;
 mod context;
 mod answers;
 mod export;
 mod corners;
+mod http_server;
+mod messaging;
+mod sampling;
+mod examples;
+mod exceptions;
+mod secrets;

@@ -1,5 +1,7 @@
-//! Every call ends once, at its true end, with its true code: each RPC kind, each way to end, both sides.
+//! Every call ends once, at its true end, with its true code, for spans and metrics alike: each RPC kind, each way to
+//! end, both sides.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +10,10 @@ use telemetry::{Service, TrustTrace};
 use tokio::sync::Notify;
 use tonic::{Code, Request};
 
-use crate::kinds::{Answer, KINDS, client, serve, told};
+use crate::kinds::{Answer, KINDS, client, descriptors, serve, told};
 
-/// Calls each of `kinds` with `message`; both spans must have ended with `code`, as an error where said.
+/// Calls each of `kinds` with `message`; both spans must have ended with `code`, as an error where said, and both
+/// durations must say the same.
 async fn check(
     kinds: &[&'static str],
     message: &str,
@@ -23,6 +26,7 @@ async fn check(
         let telemetry = spans.service(Service::new("test", "0"));
         let layer = telemetry
             .rpc_server()
+            .methods(&descriptors(&KINDS))
             .trust(TrustTrace::All)
             .default_deadline(Duration::from_millis(100))
             .answer_trace_headers();
@@ -46,7 +50,32 @@ async fn check(
         assert_eq!(traces[0].render(&["rpc.status_code", "error.type"]), expected, "{kind} {message}");
         assert_eq!(format!("{seen:?}").to_uppercase(), code.replace('_', ""), "{kind} {message}");
         check_trace_headers(&answer, &traces[0].spans()[0].trace_id);
+        let expected = measured(kind, address, 0, Some((code, client_error, server_error)));
+        assert_eq!(spans.metrics().await.render("rpc."), expected, "{kind} {message}");
     }
+}
+
+/// The metrics of one method, with so many calls in flight on either side and perhaps one that has ended: with this code,
+/// and the `error.type` of the client and of the server.
+fn measured(
+    kind: &str,
+    address: SocketAddr,
+    in_flight: usize,
+    ended: Option<(&str, Option<&str>, Option<&str>)>,
+) -> String {
+    let side = |side: &str, error: Option<&str>, address: &str| {
+        let method = format!("rpc.method=test.v1.Kinds/{kind}");
+        let call = format!("[{method}, rpc.system.name=grpc{address}] {in_flight}\n");
+        let error = error.map(|error| format!("error.type={error}, ")).unwrap_or_default();
+        let duration = ended.map(|(code, ..)| {
+            let attributes = format!("{error}{method}, rpc.status_code={code}, rpc.system.name=grpc{address}");
+            format!("test rpc.{side}.call.duration [{attributes}] count 1\n")
+        });
+        format!("test rpc.{side}.active_calls {call}{}", duration.unwrap_or_default())
+    };
+    let (client_error, server_error) = ended.map_or((None, None), |(_, client, server)| (client, server));
+    let server = format!(", server.address={}, server.port={}", address.ip(), address.port());
+    side("client", client_error, &server) + &side("server", server_error, "")
 }
 
 /// Every answer names its trace: in its headers, or with its error.
@@ -95,17 +124,24 @@ async fn check_drop(kind: &'static str, message: &str, after_the_head: bool) {
     let spans = Spans::new();
     let telemetry = spans.service(Service::new("test", "0"));
     let entered = Arc::new(Notify::new());
-    let address = serve(telemetry.rpc_server().trust(TrustTrace::All), told(&entered)).await;
+    let layer = telemetry.rpc_server().trust(TrustTrace::All).methods(&descriptors(&KINDS));
+    let address = serve(layer, told(&entered)).await;
 
     let mut client = client(&telemetry, address);
     let request = Request::new(message.to_owned());
+    let in_flight = measured(kind, address, 1, None);
     if after_the_head {
         let mut stream = client.open(kind, request).await.unwrap().into_inner();
         assert_eq!(stream.message().await.unwrap().unwrap(), "one");
+        assert_eq!(spans.metrics_now().render("rpc."), in_flight);
     } else {
+        let under_way = async {
+            entered.notified().await;
+            assert_eq!(spans.metrics_now().render("rpc."), in_flight);
+        };
         tokio::select! {
             answer = client.open(kind, request) => panic!("{answer:?}"),
-            () = entered.notified() => {}
+            () = under_way => {}
         }
     }
 
@@ -115,6 +151,8 @@ async fn check_drop(kind: &'static str, message: &str, after_the_head: bool) {
     );
     let expected = expected.replace("\n           ", "\n  ");
     spans.traces().await[0].assert_tree(&expected);
+    let ended = Some(("CANCELLED", Some("CANCELLED"), None));
+    assert_eq!(spans.metrics().await.render("rpc."), measured(kind, address, 0, ended));
 }
 
 #[tokio::test]
@@ -170,4 +208,6 @@ async fn a_server_that_is_not_there_is_unavailable() {
     assert_eq!(status.code(), Code::Unavailable);
     spans.traces().await[0]
         .assert_tree("test CLIENT test.v1.Kinds/Unary ERROR [error.type=UNAVAILABLE, rpc.status_code=UNAVAILABLE]");
+    let failed = [("error.type", "UNAVAILABLE"), ("rpc.status_code", "UNAVAILABLE")];
+    assert_eq!(spans.metrics().await.count("rpc.client.call.duration", &failed), 1);
 }
