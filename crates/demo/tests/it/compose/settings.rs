@@ -27,7 +27,8 @@ fn shared() -> BTreeSet<String> {
     let of_signals = told.iter().flat_map(|name| {
         let of_traces = name.replace("_OTLP_", "_OTLP_TRACES_");
         let of_logs = name.replace("_OTLP_", "_OTLP_LOGS_").replace("_BSP_", "_BLRP_");
-        [(*name).to_owned(), of_traces, of_logs]
+        let of_metrics = name.replace("_OTLP_", "_OTLP_METRICS_");
+        [(*name).to_owned(), of_traces, of_logs, of_metrics]
     });
     of_signals.chain(OF_LIBRARIES.map(str::to_owned)).collect()
 }
@@ -53,7 +54,10 @@ fn of_the_demo() -> BTreeSet<String> {
     let commands = commands.lines().map_while(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
     let texts = commands.filter_map(|line| line.split(' ').next()).map(|command| help(&["help", command]));
     let names = |text: &str| {
-        text.split("[env: ").skip(1).filter_map(|rest| Some(rest.split_once('=')?.0.to_owned())).collect::<Vec<_>>()
+        text.split("[env: ")
+            .skip(1)
+            .filter_map(|rest| Some(rest.split(['=', ']']).next()?.to_owned()))
+            .collect::<Vec<_>>()
     };
     texts.flat_map(|text| names(&text)).collect()
 }
