@@ -1,0 +1,54 @@
+//! The program that is measured, and the sink: which of them, its one argument says.
+
+use std::io::{self, Write};
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Error;
+use crate::load::{Cost, measure};
+use crate::run::{Candidate, Run, Transport};
+use crate::sink::sink;
+use crate::variants::bare::Bare;
+use crate::variants::ours::Ours;
+use crate::variants::tonic_tracing_opentelemetry::TonicTracingOpentelemetry;
+use crate::variants::tower_otel::TowerOtel;
+use crate::variants::tutorial::Tutorial;
+
+/// How often this process has asked for memory so far.
+pub type AllocationCount = fn() -> u64;
+
+/// What the programs `candidate` and `counted` do.
+///
+/// # Errors
+/// When the argument is neither `sink` nor a [`Run`] as JSON, when telemetry cannot be set up, and when a call fails.
+pub fn candidate(allocations: Option<AllocationCount>) -> Result<(), Error> {
+    let argument = std::env::args().nth(1).ok_or("one argument is needed: `sink`, or a run as JSON")?;
+    if argument == "sink" {
+        return Builder::new_current_thread().enable_all().build()?.block_on(sink());
+    }
+    let cost = measured(&serde_json::from_str(&argument)?, allocations)?;
+    writeln!(io::stdout(), "{}", serde_json::to_string(&cost)?)?;
+    Ok(())
+}
+
+fn measured(run: &Run, allocations: Option<AllocationCount>) -> Result<Cost, Error> {
+    let runtime = runtime(run.transport)?;
+    match run.candidate {
+        Candidate::Bare => runtime.block_on(measure(&Bare::install()?, run, allocations)),
+        Candidate::Ours | Candidate::OursWithMetrics => {
+            runtime.block_on(measure(&Ours::install(run)?, run, allocations))
+        }
+        Candidate::Tutorial => runtime.block_on(measure(&Tutorial::install(run)?, run, allocations)),
+        Candidate::TonicTracingOpentelemetry => {
+            runtime.block_on(measure(&TonicTracingOpentelemetry::install(run)?, run, allocations))
+        }
+        Candidate::TowerOtel => runtime.block_on(measure(&TowerOtel::install(run)?, run, allocations)),
+    }
+}
+
+fn runtime(transport: Transport) -> io::Result<Runtime> {
+    match transport {
+        Transport::Tcp => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+        Transport::Memory => Builder::new_current_thread().enable_all().build(),
+    }
+}

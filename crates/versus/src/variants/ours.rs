@@ -1,0 +1,115 @@
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use telemetry::{Environment, RpcClient, Service, Telemetry, TrustTrace};
+use tokio_stream::Stream;
+use tonic::transport::{Channel, Endpoint, Server};
+use tower_layer::{Layer, layer_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::run::{Attributes, Candidate, Run, Sampling, Transport};
+use crate::shop::Shop;
+use crate::variants::{Connection, Serving, Variant};
+use crate::{Error, wire};
+
+/// A CLIENT span's own: system, method, address, port, status; with a deadline to pass on, that too.
+const CLIENT: usize = 5;
+
+/// A SERVER span's own: the same and its deadline; from a socket also the peer's address and port.
+const SERVER: usize = 6;
+
+/// The crate `telemetry`, with the layers that its users put on. Logs are not exported: no peer does.
+pub(crate) struct Ours {
+    telemetry: Telemetry,
+    attributes: Attributes,
+    transport: Transport,
+}
+
+/// Fills the current span up: put below telemetry's layer, which has made it current.
+#[derive(Clone, Debug)]
+pub(crate) struct Filled<S> {
+    inner: S,
+    filling: &'static [&'static str],
+}
+
+// === impl Ours ===
+
+impl Ours {
+    pub(crate) fn install(run: &Run) -> Result<Self, Error> {
+        let (sampler, ratio) = match run.sampling {
+            Sampling::On => ("parentbased_always_on", String::new()),
+            Sampling::Tenth => ("parentbased_traceidratio", Sampling::TENTH.to_string()),
+            Sampling::Off => ("parentbased_always_off", String::new()),
+        };
+        let metrics = if run.candidate == Candidate::OursWithMetrics { "otlp" } else { "none" };
+        let environment: Environment = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", run.otlp.as_str()),
+            ("OTEL_TRACES_SAMPLER", sampler),
+            ("OTEL_TRACES_SAMPLER_ARG", &ratio),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", &run.queue.to_string()),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("OTEL_METRICS_EXPORTER", metrics),
+        ]
+        .into_iter()
+        .collect();
+        let telemetry = Telemetry::new(&Service::new("versus", "0"), &environment)?;
+        tracing_subscriber::registry().with(telemetry.tracing_layer()).try_init()?;
+        Ok(Self { telemetry, attributes: run.attributes, transport: run.transport })
+    }
+
+    fn filled<S>(&self, own: usize) -> impl Layer<S, Service = Filled<S>> + Clone + use<S> {
+        let filling = self.attributes.filling(own);
+        layer_fn(move |inner| Filled { inner, filling })
+    }
+}
+
+impl Variant for Ours {
+    type Caller = wire::Client<RpcClient<Filled<Channel>>>;
+
+    fn serve<I: Connection>(
+        &self,
+        shop: Shop<Self::Caller>,
+        incoming: impl Stream<Item = std::io::Result<I>> + Send + 'static,
+    ) -> Serving {
+        let peer = if self.transport == Transport::Tcp { 2 } else { 0 };
+        let server = Server::builder()
+            .layer(self.telemetry.rpc_server().trust(TrustTrace::All))
+            .layer(self.filled(SERVER + peer))
+            .add_service(wire::Server::new(shop));
+        Box::pin(server.serve_with_incoming(incoming))
+    }
+
+    fn caller(&self, endpoint: &Endpoint, channel: Channel, hop: usize) -> Self::Caller {
+        // The first call has no deadline; those made while it is served have what is left of the server's default.
+        let deadline = usize::from(hop > 0);
+        let filled = self.filled(CLIENT + deadline).layer(channel);
+        wire::Client::new(self.telemetry.rpc_client(endpoint).layer(filled))
+    }
+
+    async fn flush(&self) -> u64 {
+        self.telemetry.flush(Duration::from_secs(60)).await.ended
+    }
+}
+
+// === impl Filled ===
+
+impl<S, R> tower_service::Service<R> for Filled<S>
+where
+    S: tower_service::Service<R>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        for key in self.filling {
+            telemetry::set_attribute(key, "filled up");
+        }
+        self.inner.call(request)
+    }
+}
