@@ -27,10 +27,6 @@ pub(crate) struct Selection {
     /// What each span of a call carries: filled up to ten, or each candidate's own.
     #[arg(long, default_value_t = Attributes::Ten, value_enum)]
     pub(crate) attributes: Attributes,
-    /// Spans that may wait for the exporter: the default is the specification's. A larger one delivers what a busy
-    /// machine would lose, and so shows what it costs.
-    #[arg(long, default_value_t = 2_048)]
-    pub(crate) queue: usize,
     /// What cargo adds.
     #[arg(long, hide = true)]
     bench: bool,

@@ -24,8 +24,8 @@ const STARTING: Duration = Duration::from_secs(15);
 /// How often the missing ones are asked for.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many are asked for at once.
-const AT_ONCE: usize = 8;
+/// How many are asked for at once: two traces and what is read of them fit a small container.
+const AT_ONCE: usize = 2;
 
 /// How far from an order's creation its span may have started: no call takes longer than its deadline.
 const AROUND: Duration = Duration::from_secs(15);

@@ -21,7 +21,7 @@ const SLOW: usize = 2;
 const HEALTHY: usize = 200;
 
 /// How many of them at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 
 /// How much longer is waited once a later trace is there: deliveries may overtake each other.
 const MARGIN: Duration = Duration::from_secs(2);
