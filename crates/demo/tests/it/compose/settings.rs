@@ -16,7 +16,7 @@ use crate::compose::{Faults, README, SYSTEMS, assert_sound, dockerfile, images, 
 type Setting = (String, Option<String>);
 
 /// What libraries in our programs read by themselves.
-const OF_LIBRARIES: [&str; 1] = ["SQLITE_TMPDIR"];
+const OF_LIBRARIES: [&str; 2] = ["MALLOC_ARENA_MAX", "SQLITE_TMPDIR"];
 
 /// The names that all our servers know besides their own.
 fn shared() -> BTreeSet<String> {
@@ -83,7 +83,8 @@ fn of_container(base: &Base, container: &Value) -> Vec<Setting> {
 fn misunderstood(program: &str, settings: impl IntoIterator<Item = Setting>) -> Faults {
     let Some(mut command) = command(program) else {
         let known = of_the_demo();
-        let unknown = settings.into_iter().filter(|(name, _)| !known.contains(name));
+        let has = |name: &str| known.contains(name) || OF_LIBRARIES.contains(&name);
+        let unknown = settings.into_iter().filter(|(name, _)| !has(name));
         return unknown.map(|(name, _)| format!("{program} has no setting {name}")).collect();
     };
     let (mut faults, mut words, shared) = (Faults::new(), vec![program.to_owned()], shared());
