@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use opentelemetry::KeyValue;
 
 /// How many characters of a name that callers invent become an attribute.
-const LONGEST_NAME: usize = 256;
+pub(crate) const LONGEST_NAME: usize = 256;
 
 /// How many characters of a text from outside become an attribute.
 const LONGEST_TEXT: usize = 4096;

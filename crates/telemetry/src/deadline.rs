@@ -1,11 +1,13 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context as TaskContext;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::{Context, KeyValue};
-use tokio::time::Instant;
+use opentelemetry::KeyValue;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::scope::Scope;
-use crate::semconv;
+use crate::{scope, semconv};
 
 /// The header that carries a deadline, as the time that is left
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
@@ -18,12 +20,17 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
+/// What wakes a task at its deadline. Made when it is first needed: many calls are done before they wait for anything.
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+
 // === impl Deadline ===
 
 impl Deadline {
-    /// The deadline of the call that is being served, if there is one.
+    /// The deadline of the call that is being served, if there is one. It is known where the handler runs, and in tasks that
+    /// [`spawn`](crate::spawn) and [`spawn_detached`](crate::spawn_detached) have made.
     pub fn current() -> Option<Self> {
-        Context::map_current(|cx| cx.get::<Scope>().and_then(|scope| scope.deadline))
+        scope::deadline()
     }
 
     /// The time that is left; zero once the deadline has passed.
@@ -39,8 +46,10 @@ impl Deadline {
         self.0 <= Instant::now()
     }
 
-    pub(crate) fn instant(&self) -> Instant {
-        self.0
+    /// Whether the deadline has passed; if not, `task` is woken when it does.
+    pub(crate) fn poll_passed(self, timer: &mut Timer, task: &mut TaskContext<'_>) -> bool {
+        let sleep = timer.0.get_or_insert_with(|| Box::pin(sleep_until(self.0)));
+        sleep.as_mut().poll(task).is_ready()
     }
 }
 

@@ -2,7 +2,7 @@ use std::any::{Any, type_name};
 use std::collections::hash_map::DefaultHasher;
 use std::error::Error;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue};
@@ -10,8 +10,7 @@ use opentelemetry::{Context, KeyValue};
 use crate::attributes::fitting;
 use crate::bridge::EXCEPTION_TARGET;
 use crate::error_chain::error_chain;
-use crate::scope::Scope;
-use crate::semconv;
+use crate::{scope, semconv};
 
 /// Tells of an error that ends here: as one log record at ERROR and one event of the current span, with
 /// `exception.type`, the name of its type, and `exception.message`, the error and its sources on one line (semantic
@@ -40,9 +39,8 @@ use crate::semconv;
 /// The message leaves the process: an error must not say what is secret. A [`Secret`](crate::Secret) in it stays one.
 pub fn record_exception<'e>(exception: impl Into<Exception<'e>>) {
     let Exception { error, kind } = exception.into();
-    let cx = Context::current();
-    if is_news(&cx, error) {
-        record(&cx, kind, &error_chain(error));
+    if is_news(error) {
+        record(&Context::current(), kind, &error_chain(error));
     }
 }
 
@@ -54,8 +52,8 @@ pub struct Exception<'e> {
 }
 
 /// The errors told in a call. Nothing is allocated for a call that tells none.
-#[derive(Debug, Default)]
-pub(crate) struct Told(OnceLock<Arc<Mutex<Vec<Chain>>>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Option<Arc<Mutex<Vec<Chain>>>>);
 
 /// What an error says and what each of its sources says, as hashes.
 type Chain = Vec<u64>;
@@ -89,9 +87,10 @@ pub(crate) fn add_event(cx: &Context, kind: Option<&'static str>, message: &str)
     cx.span().add_event(semconv::EXCEPTION_EVENT, [message].into_iter().chain(kind).collect());
 }
 
-/// Whether nothing of the error has been told in the call of `cx`. From now on it has.
-pub(crate) fn is_news(cx: &Context, error: &(dyn Error + 'static)) -> bool {
-    cx.get::<Scope>().is_none_or(|scope| scope.told.add(error))
+/// Whether nothing of the error has been told in the current call. From now on it has.
+pub(crate) fn is_news(error: &(dyn Error + 'static)) -> bool {
+    let chain = chain(error);
+    scope::with_told(|told| told.add(chain)).unwrap_or(true)
 }
 
 // === impl Exception ===
@@ -123,13 +122,12 @@ impl<'e> From<&'e (dyn Error + Send + Sync + 'static)> for Exception<'e> {
 // === impl Told ===
 
 impl Told {
-    /// The same list, for work that belongs to the call but has a deadline of its own.
-    pub(crate) fn shared(&self) -> Self {
-        Self(OnceLock::from(Arc::clone(self.list())))
+    /// The same list, for other work of the same call.
+    pub(crate) fn shared(&mut self) -> Self {
+        Self(Some(Arc::clone(self.list())))
     }
 
-    fn add(&self, error: &(dyn Error + 'static)) -> bool {
-        let chain = chain(error);
+    fn add(&mut self, chain: Chain) -> bool {
         let mut told = self.list().lock().unwrap_or_else(PoisonError::into_inner);
         let is_part = |before: &Chain| before.contains(&chain[0]) || chain.contains(&before[0]);
         let is_news = !told.iter().any(is_part);
@@ -139,8 +137,8 @@ impl Told {
         is_news
     }
 
-    fn list(&self) -> &Arc<Mutex<Vec<Chain>>> {
-        self.0.get_or_init(Arc::default)
+    fn list(&mut self) -> &Arc<Mutex<Vec<Chain>>> {
+        self.0.get_or_insert_default()
     }
 }
 
@@ -169,21 +167,21 @@ mod tests {
 
     #[test]
     fn an_error_is_told_once_with_what_it_wraps_and_what_wraps_it() {
-        let outside_in = Told::default();
-        assert!(outside_in.add(&Failed("no payment", refused())));
-        assert!(!outside_in.add(&refused()));
-        assert!(!outside_in.shared().add(&Failed("no payment", refused())));
+        let mut outside_in = Told::default();
+        assert!(outside_in.add(chain(&Failed("no payment", refused()))));
+        assert!(!outside_in.add(chain(&refused())));
+        assert!(!outside_in.shared().add(chain(&Failed("no payment", refused()))));
 
-        let inside_out = Told::default();
-        assert!(inside_out.add(&refused()));
-        assert!(!inside_out.add(&Failed("no payment", refused())));
+        let mut inside_out = Told::default();
+        assert!(inside_out.add(chain(&refused())));
+        assert!(!inside_out.add(chain(&Failed("no payment", refused()))));
     }
 
     #[test]
     fn errors_of_the_same_source_are_two() {
-        let told = Told::default();
-        assert!(told.add(&Failed("no payment", refused())));
-        assert!(told.add(&Failed("no stock", refused())));
+        let mut told = Told::default();
+        assert!(told.add(chain(&Failed("no payment", refused()))));
+        assert!(told.add(chain(&Failed("no stock", refused()))));
     }
 
     #[test]

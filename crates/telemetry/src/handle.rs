@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::{Meter, MeterProvider};
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{SpanBuilder, SpanContext, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::trace::SdkTracer;
 use tonic::transport::Endpoint;
 use tracing::Subscriber;
@@ -20,9 +20,10 @@ use crate::init::{InitError, propagators};
 use crate::messaging::{Consumer, Producer};
 use crate::metrics::{Counter, Gauge, Histogram, Metric, UpDownCounter};
 use crate::pipeline::{Pipeline, Report};
-use crate::propagation::Propagation;
+use crate::propagation::{Caller, Propagation};
 use crate::rpc::{RpcClientLayer, RpcServerLayer};
 use crate::sampling::SamplingReport;
+use crate::scope::Owner;
 use crate::semconv;
 use crate::service::Service;
 
@@ -32,6 +33,8 @@ use crate::service::Service;
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     tracer: SdkTracer,
+    /// What the contexts of all calls are made from: it says that they are this service's.
+    base: Context,
     /// `None` where there are no metrics.
     meter: Option<Meter>,
     propagation: Propagation,
@@ -64,7 +67,8 @@ impl Telemetry {
             .build();
         let meter = pipeline.metrics().map(|metrics| metrics.meter_with_scope(scope.clone()));
         let tracer = pipeline.spans().tracer_with_scope(scope);
-        Self { tracer, meter, propagation, http_methods, pipeline: Arc::new(pipeline) }
+        let base = Context::new().with_value(Owner(tracer.clone()));
+        Self { tracer, base, meter, propagation, http_methods, pipeline: Arc::new(pipeline) }
     }
 
     /// A tower layer that makes every call taken one SERVER span and one duration: `Server::builder().layer(..)`.
@@ -148,7 +152,7 @@ impl Telemetry {
 
     /// What was decided of the service's traces so far, and why.
     pub fn sampling(&self) -> SamplingReport {
-        self.pipeline.sampling()
+        self.pipeline.sampler().report()
     }
 
     /// Sends what has ended and been measured so far, for at most `limit`. May be called any number of times, on any runtime.
@@ -159,6 +163,50 @@ impl Telemetry {
     /// Sends what has ended and been measured and stops, for at most `limit` in all. What comes later is lost.
     pub async fn shutdown(&self, limit: Duration) -> Report {
         self.pipeline.shutdown(limit).await
+    }
+
+    /// Starts a span as a child of the one in `parent`. `span` makes it, which costs most, and is asked for only if the span
+    /// is recorded; `other_name` is what sampling rules may call it by beside its name.
+    pub(crate) fn start(
+        &self,
+        parent: &Context,
+        name: &str,
+        other_name: Option<&str>,
+        span: impl FnOnce() -> SpanBuilder,
+    ) -> Context {
+        if parent.is_telemetry_suppressed() {
+            return parent.with_remote_span_context(SpanContext::NONE);
+        }
+        let current = parent.span();
+        let decided = self.pipeline.sampler().decide(current.span_context(), current.is_recording(), name, other_name);
+        if decided.is_recorded() {
+            let span = span();
+            parent.with_span(decided.build(|| self.tracer.build_with_context(span, parent)))
+        } else {
+            parent.with_remote_span_context(decided.into_context())
+        }
+    }
+
+    /// The same for a server, below the span of its caller.
+    pub(crate) fn start_for(
+        &self,
+        caller: Caller,
+        name: &str,
+        other_name: Option<&str>,
+        span: impl FnOnce() -> SpanBuilder,
+    ) -> Context {
+        let decided = self.pipeline.sampler().decide(&caller.span(), false, name, other_name);
+        if decided.is_recorded() {
+            let (span, parent) = (span(), caller.context(&self.base));
+            parent.with_span(decided.build(|| self.tracer.build_with_context(span, &parent)))
+        } else {
+            caller.context_of(decided.into_context(), &self.base)
+        }
+    }
+
+    /// The context of whatever belongs to this service and to no call yet.
+    pub(crate) fn base(&self) -> &Context {
+        &self.base
     }
 
     pub(crate) fn tracer(&self) -> &SdkTracer {

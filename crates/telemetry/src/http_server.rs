@@ -1,6 +1,5 @@
 //! HTTP requests taken as SERVER spans: one tower layer for axum and any other HTTP server.
 
-mod rule;
 mod proxies;
 mod asked;
 mod serving;
@@ -16,21 +15,18 @@ use axum::extract::MatchedPath;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body;
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanBuilder, TraceContextExt, Tracer};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::capture::{Captured, captured};
 use crate::clock::Started;
 use crate::handle::Telemetry;
-use crate::scope::Scope;
+use crate::rule::Rule;
 use crate::semconv;
-use crate::trust::{TrustTrace, link_to};
+use crate::trust::{Admission, TrustTrace};
 use asked::Asked;
 use metrics::RequestMeter;
 use proxies::Proxies;
-use rule::Rule;
 use serving::{Measured, Serving};
 
 pub use body::HttpResponseBody;
@@ -79,7 +75,7 @@ pub use proxies::ProxyHeaders;
 pub struct HttpServerLayer {
     telemetry: Telemetry,
     meter: Option<Arc<RequestMeter>>,
-    trust: TrustTrace,
+    admission: Admission,
     route: Rule<Option<String>>,
     quiet: Rule<bool>,
     proxies: Option<Proxies>,
@@ -105,7 +101,7 @@ impl HttpServerLayer {
         Self {
             telemetry,
             meter,
-            trust: TrustTrace::default(),
+            admission: Admission::default(),
             route: Rule::new(matched),
             quiet: Rule::new(|_| false),
             proxies: None,
@@ -118,7 +114,19 @@ impl HttpServerLayer {
 
     /// Whose trace to continue; nobody's unless said.
     pub fn trust(self, trust: TrustTrace) -> Self {
-        Self { trust, ..self }
+        Self { admission: self.admission.trust(trust), ..self }
+    }
+
+    /// Decides of each request by its head whose trace to continue: see
+    /// [`RpcServerLayer::trust_by`](crate::RpcServerLayer::trust_by).
+    pub fn trust_by(self, policy: impl Fn(&Parts) -> TrustTrace + Send + Sync + 'static) -> Self {
+        Self { admission: self.admission.trust_by(policy), ..self }
+    }
+
+    /// Lets in, of callers' baggage, the members with these keys only: see
+    /// [`RpcServerLayer::baggage`](crate::RpcServerLayer::baggage).
+    pub fn baggage(self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { admission: self.admission.baggage(keys), ..self }
     }
 
     /// Names a request's route where it is not axum's router that finds it: the template, such as `/orders/{id}`, or
@@ -178,7 +186,7 @@ impl HttpServerLayer {
 impl fmt::Debug for HttpServerLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpServerLayer")
-            .field("trust", &self.trust)
+            .field("admission", &self.admission)
             .field("proxies", &self.proxies)
             .field("scheme", &self.scheme)
             .field("trace_headers", &self.trace_headers)
@@ -227,19 +235,15 @@ impl HttpServerLayer {
         let in_flight = self.meter.as_ref().map(|meter| RequestMeter::count(meter, &asked));
         let measured = Measured { started, in_flight };
 
-        let tracer = Some(self.telemetry.tracer().clone());
-        let scope = Context::new().with_value(Scope::new(tracer, None));
-        let caller = self.telemetry.propagation().extract(&request.headers, &scope);
-        let (parent, link) = match self.trust {
-            TrustTrace::All => (caller, None),
-            TrustTrace::None => (scope, link_to(&caller)),
-        };
+        let (caller, link) = self.admission.admit(self.telemetry.propagation(), request);
         if self.quiet.ask(request) {
-            return Serving::quiet(parent, is_head, measured);
+            return Serving::quiet(caller.context(self.telemetry.base()), is_head, measured);
         }
-        let span = SpanBuilder { links: link.map(|link| vec![link]), ..asked.span(request) };
-        let span = captured(span, &self.request_headers, &request.headers);
-        let span = self.telemetry.tracer().build_with_context(span.with_start_time(started.time()), &parent);
-        Serving::start(parent.with_span(span), is_head, measured).showing(&self.response_headers)
+        let name = asked.name();
+        let cx = self.telemetry.start_for(caller, &name, asked.route.as_deref(), || {
+            let span = asked.span(name.clone(), request).with_start_time(started.time());
+            captured(span.with_links(link.into_iter().collect()), &self.request_headers, &request.headers)
+        });
+        Serving::start(cx, is_head, measured).showing(&self.response_headers)
     }
 }

@@ -40,7 +40,7 @@ pub fn init(service: Service, environment: Environment) -> Result<Telemetry, Ini
     let is_open = telemetry.pipeline().is_open();
     let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new).map(|layer| {
         let while_open = dynamic_filter_fn(move |_, _| is_open.load(Ordering::Relaxed));
-        layer.with_filter(while_open.and(bridge::exported()))
+        layer.with_filter(while_open.and(bridge::exported_events()))
     });
     let (to_stderr, bad_filter) =
         logs::layer(&service.name(&environment), environment.get("RUST_LOG").unwrap_or_default());

@@ -8,7 +8,7 @@
 //!
 //! Otherwise one JSON object a line, with these keys in this order: `timestamp`, `level`, `target`, `message`, `fields`,
 //! `service`, `trace_id` and `span_id` where there is a current span, `span` and `spans` (from the outermost to the
-//! innermost) where there are `tracing` spans, each with its `name` and `fields`.
+//! innermost) where there are `tracing` spans, each with its `name` and `fields`. A call that is not sampled has none.
 //!
 //! The ids are those of the current OpenTelemetry context, so they are right with or without `tracing` spans, and
 //! whatever the filter says. No value can write control characters to the terminal.

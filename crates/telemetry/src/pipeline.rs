@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::environment::Environment;
 use crate::init::InitError;
 use crate::pipeline::counted::Counts;
-use crate::sampling::{Sampler, SamplingReport};
+use crate::sampling::Sampler;
 
 mod counted;
 mod exporter;
@@ -97,8 +97,8 @@ impl Pipeline {
         &self.providers.spans
     }
 
-    pub(crate) fn sampling(&self) -> SamplingReport {
-        self.sampler.report()
+    pub(crate) fn sampler(&self) -> &Sampler {
+        &self.sampler
     }
 
     pub(crate) fn logs(&self) -> Option<&SdkLoggerProvider> {

@@ -13,6 +13,7 @@ mod interceptor;
 
 pub use interceptor::{ExtractContext, InContext, InjectContext, context_of, in_context};
 pub use metadata::{MetadataExtractor, MetadataInjector};
+pub(crate) use received::Caller;
 
 use std::sync::LazyLock;
 
@@ -87,7 +88,7 @@ impl Propagation {
     /// What is missing or invalid leaves `parent` as it is. An invalid `traceparent` also discards the `tracestate`, an
     /// invalid `tracestate` only itself (Trace Context, "Processing Model").
     pub fn extract(&self, headers: &HeaderMap, parent: &Context) -> Context {
-        self.read(parent, |name| headers.get_all(name).iter().map(HeaderValue::as_bytes))
+        self.caller(headers).context(parent)
     }
 
     /// Writes the context into `headers` in place of what they carried before.
@@ -105,23 +106,20 @@ impl Propagation {
         }
     }
 
-    /// Reads the context from the header lines that `lines` finds by name.
-    fn read<'h, L>(&self, parent: &Context, lines: impl Fn(&'static HeaderName) -> L) -> Context
+    /// What `headers` say of the caller, for a server that decides first what of it to believe.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Caller {
+        self.read(|name| headers.get_all(name).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// Reads what the header lines say that `lines` finds by name.
+    fn read<'h, L>(&self, lines: impl Fn(&'static HeaderName) -> L) -> Caller
     where
         L: Iterator<Item = &'h [u8]>,
     {
-        let mut cx = None;
-        if self.trace_context
-            && let Some(caller) = TraceParent::of_lines(lines(&TRACEPARENT))
-        {
-            cx = Some(received::continued(parent, &caller, tracestate::combine(lines(&TRACESTATE))));
-        }
-        if self.baggage
-            && let Some(baggage) = baggage::parse(lines(&BAGGAGE))
-        {
-            cx = Some(cx.as_ref().unwrap_or(parent).with_baggage(baggage));
-        }
-        cx.unwrap_or_else(|| parent.clone())
+        let span = if self.trace_context { TraceParent::of_lines(lines(&TRACEPARENT)) } else { None };
+        let tracestate = span.and_then(|_| tracestate::combine(lines(&TRACESTATE)));
+        let baggage = if self.baggage { baggage::parse(lines(&BAGGAGE)) } else { None };
+        Caller::new(span, tracestate, baggage)
     }
 
     fn outgoing(&self, cx: &Context) -> Outgoing {
@@ -146,7 +144,7 @@ impl TextMapPropagator for Propagation {
     }
 
     fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
-        self.read(cx, |name| extractor.get_all(name.as_str()).into_iter().flatten().map(str::as_bytes))
+        self.read(|name| extractor.get_all(name.as_str()).into_iter().flatten().map(str::as_bytes)).context(cx)
     }
 
     fn fields(&self) -> FieldIter<'_> {

@@ -7,6 +7,7 @@ mod request_body;
 mod body;
 mod call;
 mod outcome;
+mod names;
 mod methods;
 mod metrics;
 

@@ -7,6 +7,7 @@ mod chance;
 mod striped;
 mod allowance;
 mod fair_rate;
+mod first;
 mod sampler;
 mod room;
 mod keeper;
@@ -22,6 +23,7 @@ use room::Room;
 use rules::{Rule, Rules};
 use standard::Standard;
 
+pub(crate) use first::Ids;
 pub use report::{Decided, MethodShare, Recorded, SamplingReport};
 pub(crate) use sampler::Sampler;
 

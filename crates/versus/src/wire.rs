@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
 use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::StdError;
@@ -19,6 +21,15 @@ use crate::shop::{Order, Place, Receipt};
 
 pub(crate) const SERVICE: &str = "versus.v1.Shop";
 pub(crate) const METHOD: &str = "Place";
+
+/// What a code generator would write of the service for reflection.
+pub(crate) fn descriptors() -> Vec<u8> {
+    let method = MethodDescriptorProto { name: Some(METHOD.to_owned()), ..Default::default() };
+    let service = ServiceDescriptorProto { name: Some("Shop".to_owned()), method: vec![method], ..Default::default() };
+    let package = Some("versus.v1".to_owned());
+    let file = FileDescriptorProto { package, service: vec![service], ..Default::default() };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
 
 /// A generated client.
 #[derive(Clone, Debug)]

@@ -10,17 +10,16 @@ use sqlx::{AssertSqlSafe, QueryBuilder};
 use tempfile::TempDir;
 
 use super::*;
+use crate::Service;
 use crate::deadline::Deadline;
-use crate::scope::Scope;
+use crate::scope::Place;
 use crate::testing::{SpanRecord, Spans, Trace};
-use crate::{Service, Telemetry};
 
 const INSERT: &str = "INSERT INTO orders (id, state) VALUES (?, ?)";
 
 /// A real database file with the table `orders`, and a root span to work under.
 struct Bench {
     spans: Spans,
-    telemetry: Telemetry,
     db: Database,
     pool: SqlitePool,
     root: Context,
@@ -44,7 +43,7 @@ impl Bench {
         let telemetry = spans.service(Service::new("order", "0.0.0"));
         let db = telemetry.database(DatabaseSystem::Sqlite, "order");
         let root = Context::new().with_span(telemetry.tracer().start("root"));
-        Self { spans, telemetry, db, pool, root, _folder: folder }
+        Self { spans, db, pool, root, _folder: folder }
     }
 
     /// Runs `work` as part of the root span.
@@ -202,12 +201,11 @@ async fn a_statement_that_is_given_up_is_cancelled_or_late() {
     for (deadline, error_type, is_error) in
         [(None, "cancelled", false), (Some(Deadline::after(Duration::ZERO)), "timeout", true)]
     {
-        let mut bench = Bench::new().await;
-        let tracer = bench.telemetry.tracer().clone();
-        bench.root = bench.root.with_value(Scope::new(Some(tracer), deadline));
+        let bench = Bench::new().await;
+        let place = Place::new(bench.root.clone(), deadline);
         let _all = (bench.pool.acquire().await.unwrap(), bench.pool.acquire().await.unwrap());
         // Polled once and dropped, waiting for a connection.
-        assert!(futures_util::FutureExt::now_or_never(bench.insert(7)).is_none());
+        assert!(futures_util::FutureExt::now_or_never(place.hold(bench.insert(7))).is_none());
         let span = bench.span().await;
         assert_eq!(span.is_error, is_error);
         assert_eq!(span.attribute("error.type"), Some(error_type));

@@ -1,6 +1,6 @@
 //! One request and its answer as a span and a duration.
 
-use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue, StringValue};
 use reqwest::{Request, Response, StatusCode, Version};
 
@@ -11,7 +11,7 @@ use crate::capture::Captured;
 use crate::clock::Started;
 use crate::deadline::Deadline;
 use crate::http_method::KnownMethods;
-use crate::semconv;
+use crate::{repeated, semconv};
 
 /// A request under way, up to the last byte of its answer: finished exactly once, at the latest when it is dropped.
 #[derive(Debug)]
@@ -34,19 +34,20 @@ impl Exchange {
     /// Starts the span as a child of the current one.
     pub(super) fn start(client: &HttpClient, request: &Request, call: HttpCall) -> Self {
         let started = Started::now();
-        let (tracer, methods) = (client.telemetry.tracer(), client.telemetry.http_methods());
-        let parent = Context::current();
-        let mut attributes = attributes(methods, request, call);
-        let in_flight = client.meter.as_ref().map(|meter| meter.count(&attributes));
-        attributes.extend(client.request_headers.attributes(request.headers()));
-        let span = tracer
-            .span_builder(name(methods, request, call))
-            .with_kind(SpanKind::Client)
-            .with_attributes(attributes)
-            .with_start_time(started.time())
-            .start_with_context(tracer, &parent);
+        let methods = client.telemetry.http_methods();
+        let in_flight = client.meter.as_ref().map(|meter| meter.count(asked(methods, request), call.url_template));
+        let name = name(methods, request, call);
+        let template = Some(call.url_template).filter(|template| !template.is_empty());
+        let cx = client.telemetry.start(&Context::current(), &name, template, || {
+            let mut attributes = attributes(methods, request, call);
+            attributes.extend(client.request_headers.attributes(request.headers()));
+            SpanBuilder::from_name(name.clone())
+                .with_kind(SpanKind::Client)
+                .with_attributes(attributes)
+                .with_start_time(started.time())
+        });
         Self {
-            cx: parent.with_span(span),
+            cx,
             deadline: Deadline::current(),
             started,
             in_flight,
@@ -69,22 +70,30 @@ impl Exchange {
 
     /// Takes note of the answer's head.
     pub(super) fn answered(&mut self, response: &Response) {
-        let span = self.cx.span();
         let status = response.status();
         self.ending.status = Some(status);
         self.ending.version = version(response.version());
+        self.show(response);
+        if is_error(status) {
+            self.fail(status.as_str().to_owned().into());
+        }
+    }
+
+    fn show(&self, response: &Response) {
+        let span = self.cx.span();
+        if !span.is_recording() {
+            return;
+        }
+        let status = response.status();
         span.set_attribute(KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16())));
         if let Some(version) = self.ending.version {
             span.set_attribute(KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version));
         }
         if let Some(peer) = response.remote_addr() {
-            span.set_attribute(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
+            span.set_attribute(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, repeated::address(peer.ip())));
             span.set_attribute(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
         }
         span.set_attributes(self.captured.attributes(response.headers()));
-        if is_error(status) {
-            self.fail(status.as_str().to_owned().into());
-        }
     }
 
     /// Ends the request, for its metrics and its span alike: the answer is complete, or there is an error in its place.
@@ -143,20 +152,26 @@ fn name(methods: &KnownMethods, request: &Request, call: HttpCall) -> String {
     format!("{} {}", methods.name(request.method().as_str()), call.url_template).trim_end().to_owned()
 }
 
-/// What is known before the request is sent, so that samplers see it.
-fn attributes(methods: &KnownMethods, request: &Request, call: HttpCall) -> Vec<KeyValue> {
-    let (asked, method) = (request.method().as_str(), methods.attribute(request.method().as_str()));
+/// What series tell requests apart by before there is an answer.
+fn asked(methods: &KnownMethods, request: &Request) -> Vec<KeyValue> {
     let address = request.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let mut attributes = vec![
-        KeyValue::new(semconv::SERVER_ADDRESS, address.to_owned()),
-        KeyValue::new(semconv::URL_FULL, bounded(&url::redacted(request.url()))),
-    ];
-    if method.as_str() != asked {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, shortened(asked)));
-    }
-    attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, method));
-    if let Some(port) = request.url().port_or_known_default() {
-        attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+    let method = methods.attribute(request.method().as_str());
+    let port = request.url().port_or_known_default();
+    [
+        KeyValue::new(semconv::HTTP_REQUEST_METHOD, method),
+        KeyValue::new(semconv::SERVER_ADDRESS, repeated::name(address)),
+    ]
+    .into_iter()
+    .chain(port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))))
+    .collect()
+}
+
+/// What is known before the request is sent.
+fn attributes(methods: &KnownMethods, request: &Request, call: HttpCall) -> Vec<KeyValue> {
+    let (mut attributes, method) = (asked(methods, request), request.method().as_str());
+    attributes.push(KeyValue::new(semconv::URL_FULL, bounded(&url::redacted(request.url()))));
+    if methods.attribute(method).as_str() != method {
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, shortened(method)));
     }
     if !call.url_template.is_empty() {
         attributes.push(KeyValue::new(semconv::URL_TEMPLATE, call.url_template));

@@ -44,13 +44,10 @@ impl RequestMeter {
         Self { duration: duration.with_boundaries(BUCKETS.to_vec()).build(), active: active.build() }
     }
 
-    /// Counts a request whose span has these attributes.
-    pub(super) fn count(&self, span: &[KeyValue]) -> InFlight {
-        let of = |key: &str| span.iter().find(|attribute| attribute.key.as_str() == key).cloned();
-        let asked = [semconv::HTTP_REQUEST_METHOD, semconv::SERVER_ADDRESS, semconv::SERVER_PORT].map(of);
-        let template = of(semconv::URL_TEMPLATE);
-        let has_template = template.is_some();
-        let attributes: Vec<_> = asked.into_iter().chain([template]).flatten().collect();
+    /// Counts a request with these attributes, and `url_template` if it has one.
+    pub(super) fn count(&self, mut attributes: Vec<KeyValue>, url_template: &'static str) -> InFlight {
+        let has_template = !url_template.is_empty();
+        attributes.extend(has_template.then(|| KeyValue::new(semconv::URL_TEMPLATE, url_template)));
         self.active.add(1, &attributes);
         InFlight { meter: self.clone(), attributes, has_template }
     }

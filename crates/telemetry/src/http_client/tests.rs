@@ -245,13 +245,12 @@ async fn a_request_that_is_dropped_before_its_answer_is_cancelled_and_no_error()
 
 #[tokio::test]
 async fn a_request_that_is_dropped_after_the_deadline_of_its_call_timed_out() {
-    let mut bench = Bench::new();
+    let bench = Bench::new();
     let deadline = Some(crate::deadline::Deadline::after(Duration::ZERO));
-    let tracer = bench.client.telemetry.tracer().clone();
-    bench.root = bench.root.with_value(scope::Scope::new(Some(tracer), deadline));
+    let late = scope::Place::new(bench.root.clone(), deadline);
     let peer = Peer::start("", Then::Hang).await;
     tokio::select! {
-        _ = bench.execute(&peer.address) => panic!("there is no answer"),
+        _ = late.hold(bench.execute(&peer.address)) => panic!("there is no answer"),
         () = peer.asked.notified() => {}
     }
     let span = bench.span().await;

@@ -14,7 +14,7 @@ use super::HttpServerLayer;
 use super::proxies::{self, Original};
 use crate::attributes::shortened;
 use crate::http_client::{redacted_query, version};
-use crate::semconv;
+use crate::{repeated, semconv};
 
 /// What a request asks for. All that its series are told apart by is of few values, whatever a caller sends.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ impl<'r> Asked<'r> {
         }
     }
 
-    /// The request's span with all that a sampler may want to see.
-    pub(super) fn span(&self, request: &Parts) -> SpanBuilder {
+    /// The request's span.
+    pub(super) fn span(&self, name: String, request: &Parts) -> SpanBuilder {
         let mut attributes = Vec::with_capacity(14);
         attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, self.method.clone()));
         attributes.push(KeyValue::new(semconv::URL_SCHEME, self.scheme));
@@ -71,10 +71,11 @@ impl<'r> Asked<'r> {
         }
         self.push_server(request, &mut attributes);
         self.push_client(request, &mut attributes);
-        SpanBuilder::from_name(self.name()).with_kind(SpanKind::Server).with_attributes(attributes)
+        SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes(attributes)
     }
 
-    fn name(&self) -> String {
+    /// The name of the request's span.
+    pub(super) fn name(&self) -> String {
         match &self.route {
             Some(route) => format!("{} {route}", self.method_name),
             None => self.method_name.to_owned(),
@@ -88,7 +89,7 @@ impl<'r> Asked<'r> {
         let host = || request.headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(parsed);
         let Some(authority) = forwarded.or_else(|| request.uri.authority().cloned()).or_else(host) else { return };
         let address = authority.host().trim_matches(['[', ']']);
-        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, shortened(address)));
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, repeated::name(address)));
         attributes.extend(authority.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }
 
@@ -98,11 +99,11 @@ impl<'r> Asked<'r> {
         let tonic = || request.extensions.get().and_then(TcpConnectInfo::remote_addr);
         let peer = axum().or_else(tonic);
         if let Some(peer) = peer {
-            attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
+            attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, repeated::address(peer.ip())));
             attributes.push(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
         }
         if let Some(client) = self.original.client.or(peer.map(|peer| peer.ip())) {
-            attributes.push(KeyValue::new(semconv::CLIENT_ADDRESS, client.to_string()));
+            attributes.push(KeyValue::new(semconv::CLIENT_ADDRESS, repeated::address(client)));
         }
     }
 }

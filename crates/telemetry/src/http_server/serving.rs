@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use opentelemetry::trace::{Status, TraceContextExt};
-use opentelemetry::{Context, ContextGuard, KeyValue, StringValue};
+use opentelemetry::{Context, KeyValue, StringValue};
 
 use super::metrics::InFlight;
 use crate::bridge::EXCEPTION_TARGET;
 use crate::capture::Captured;
 use crate::clock::Started;
-use crate::exception;
-use crate::semconv;
+use crate::scope::{Entered, Place};
+use crate::{exception, semconv};
 
 /// A request from its first header to the last byte of its answer: finished exactly once, by its end, by an error, or
 /// by being dropped.
 #[derive(Debug)]
 pub(super) struct Serving {
-    cx: Context,
-    /// Whether the span of `cx` is this request's, and not its caller's.
+    place: Place,
+    /// Whether the request has a span, recorded or not: then the context's is its own, and not its caller's.
     has_span: bool,
     is_head: bool,
     measured: Measured,
@@ -63,13 +63,15 @@ impl Serving {
     /// Observes a request whose span is the span of `cx`.
     pub(super) fn start(cx: Context, is_head: bool, measured: Measured) -> Self {
         let (ending, shown) = (Ending::default(), Captured::default());
-        Self { cx, has_span: true, is_head, measured, ending, shown, open: true }
+        let place = Place::new(cx, None);
+        Self { place, has_span: true, is_head, measured, ending, shown, open: true }
     }
 
     /// Observes a request that makes no span: `cx` is its caller's.
     pub(super) fn quiet(cx: Context, is_head: bool, measured: Measured) -> Self {
         let (ending, shown) = (Ending::default(), Captured::default());
-        Self { cx, has_span: false, is_head, measured, ending, shown, open: true }
+        let place = Place::new(cx, None);
+        Self { place, has_span: false, is_head, measured, ending, shown, open: true }
     }
 
     /// Shows what is listed of the answer's headers.
@@ -83,12 +85,12 @@ impl Serving {
     }
 
     pub(super) fn context(&self) -> &Context {
-        &self.cx
+        self.place.context()
     }
 
     /// Makes the request's context current until the guard is dropped.
-    pub(super) fn enter(&self) -> ContextGuard {
-        self.cx.clone().attach()
+    pub(super) fn enter(&self) -> Entered<'_> {
+        self.place.enter()
     }
 
     /// Takes note of the answer's head; says whether the answer has a body to come, by the rules of RFC 9110, section
@@ -101,8 +103,8 @@ impl Serving {
 
     /// Takes note of the answer's headers.
     pub(super) fn saw_headers(&self, headers: &HeaderMap) {
-        if !self.shown.is_empty() && self.cx.span().is_recording() {
-            self.cx.span().set_attributes(self.shown.attributes(headers));
+        if !self.shown.is_empty() && self.context().span().is_recording() {
+            self.context().span().set_attributes(self.shown.attributes(headers));
         }
     }
 
@@ -122,7 +124,7 @@ impl Serving {
             { "exception.type" = "panic", "exception.message" = message },
             "request failed: {message}"
         );
-        exception::add_event(&self.cx, Some("panic"), message);
+        exception::add_event(self.context(), Some("panic"), message);
     }
 
     /// Ends the request, for its metrics and its span alike; later ends are ignored.
@@ -141,7 +143,7 @@ impl Serving {
     }
 
     fn end_span(&self, elapsed: Duration) {
-        let span = self.cx.span();
+        let span = self.context().span();
         span.set_attributes(self.ending.attributes());
         if self.ending.is_error() {
             // No description: the attributes say it all.

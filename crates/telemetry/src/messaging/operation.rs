@@ -6,8 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use opentelemetry::context::FutureExt;
-use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, Status as SpanStatus, TraceContextExt, Tracer};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, Status as SpanStatus, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
 use tonic::Status;
 
@@ -22,7 +21,7 @@ use crate::error_chain::error_chain;
 use crate::exception;
 use crate::handle::Telemetry;
 use crate::rpc::code_name;
-use crate::scope::Scope;
+use crate::scope::{Owner, Place};
 use crate::semconv;
 
 /// What is done with a message, or with a batch of them, as a span: ended by [`run`](Self::run), by
@@ -36,6 +35,8 @@ pub struct MessageOperation {
     maker: Maker,
     operation: Operation,
     cx: Context,
+    /// That of the call being served.
+    deadline: Option<Deadline>,
     started: Started,
     /// Those of its series, all but `error.type`.
     attributes: Vec<KeyValue>,
@@ -76,8 +77,7 @@ impl Maker {
 
     /// The current context, as this service's.
     pub(super) fn ambient(&self) -> Context {
-        let tracer = Some(self.telemetry.tracer().clone());
-        Context::current().with_value(Scope::new(tracer, Deadline::current()))
+        Context::current().with_value(Owner(self.telemetry.tracer().clone()))
     }
 
     pub(super) fn start(&self, plan: Plan) -> MessageOperation {
@@ -85,16 +85,19 @@ impl Maker {
         let attributes = self.destination.attributes(plan.operation);
         let batch = plan.batch.map(|count| KeyValue::new(semconv::MESSAGING_BATCH_MESSAGE_COUNT, count as i64));
         let links = plan.links.into_iter().filter(SpanContext::is_valid).map(Link::with_context).collect();
-        let span = SpanBuilder::from_name(self.destination.span_name(plan.operation))
-            .with_kind(plan.kind)
-            .with_attributes(attributes.iter().cloned().chain(batch))
-            .with_links(links)
-            .with_start_time(started.time());
-        let span = self.telemetry.tracer().build_with_context(span, &plan.parent);
+        let name = self.destination.span_name(plan.operation);
+        let cx = self.telemetry.start(&plan.parent, &name, None, || {
+            SpanBuilder::from_name(name.clone())
+                .with_kind(plan.kind)
+                .with_attributes(attributes.iter().cloned().chain(batch))
+                .with_links(links)
+                .with_start_time(started.time())
+        });
         MessageOperation {
             maker: self.clone(),
             operation: plan.operation,
-            cx: plan.parent.with_span(span),
+            cx,
+            deadline: Deadline::current(),
             started,
             attributes,
             messages: plan.messages,
@@ -140,15 +143,18 @@ impl MessageOperation {
     where
         E: Error + 'static,
     {
-        let mut work = pin!(self.in_context(work));
+        let mut work = pin!(work);
+        let mut place = Place::new(self.cx.clone(), self.deadline);
+        let entered = &mut place;
         // A panic is caught only to be told, and goes on.
-        let ran = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(task))) {
+        let ran = poll_fn(move |task| match catch_unwind(AssertUnwindSafe(|| entered.poll(work.as_mut(), task))) {
             Ok(polled) => polled.map(Ok),
             Err(payload) => Poll::Ready(Err(payload)),
         });
         match ran.await {
             Ok(done) => done.inspect_err(|error| {
-                if exception::is_news(&self.cx, error) {
+                let _entered = place.enter();
+                if exception::is_news(error) {
                     self.tell(None, &error_chain(error));
                 }
                 self.finish(Some(error_type(error).into()));
@@ -163,7 +169,7 @@ impl MessageOperation {
 
     /// Polls `future` in the operation's context, for work that [`run`](Self::run) does not fit.
     pub fn in_context<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        future.with_context(self.cx.clone())
+        Place::new(self.cx.clone(), self.deadline).hold(future)
     }
 
     /// Ends the operation: it is done.
@@ -221,7 +227,7 @@ impl MessageOperation {
 
 impl Drop for MessageOperation {
     fn drop(&mut self) {
-        let is_late = || self.cx.get::<Scope>().and_then(|scope| scope.deadline).is_some_and(|at| at.has_passed());
+        let is_late = || self.deadline.is_some_and(|deadline| deadline.has_passed());
         let error_type = match () {
             () if std::thread::panicking() => "panic",
             () if is_late() => "timeout",

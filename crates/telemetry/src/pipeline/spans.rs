@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::pipeline::counted::{Counted, Counts, Gate};
 use crate::pipeline::exporter::{Exporter, exporter};
 use crate::pipeline::otlp::Otlp;
-use crate::sampling::Sampler;
+use crate::sampling::{Ids, Sampler};
 
 /// The provider that the environment asks for.
 pub(super) fn provider(
@@ -49,6 +49,7 @@ pub(super) fn builder(environment: &Environment, resource: Resource, sampler: &S
     SdkTracerProvider::builder()
         .with_resource(resource)
         .with_sampler(sampler.clone())
+        .with_id_generator(Ids::default())
         .with_max_attributes_per_span(limit("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", general))
         .with_max_events_per_span(limit("OTEL_SPAN_EVENT_COUNT_LIMIT", 128))
         .with_max_links_per_span(limit("OTEL_SPAN_LINK_COUNT_LIMIT", 128))

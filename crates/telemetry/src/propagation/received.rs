@@ -1,6 +1,7 @@
 //! What a caller sent and the SDK's span contexts do not keep: the random flag and the text of `tracestate`.
 
 use http::HeaderValue;
+use opentelemetry::baggage::{Baggage, BaggageExt};
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceState};
 use opentelemetry::{Context, TraceFlags, TraceId};
 
@@ -25,20 +26,67 @@ struct List {
     shown: TraceState,
 }
 
-/// `parent` with the caller's span as its remote span, and the `tracestate` that came with it.
-pub(super) fn continued(parent: &Context, caller: &TraceParent, tracestate: Option<String>) -> Context {
-    let tracestate = tracestate.map(|text| {
-        let (header, shown) = (tracestate::header(&text), tracestate::shown(&text));
-        List { text, header, shown }
-    });
-    let shown = tracestate.as_ref().map(|list| list.shown.clone()).unwrap_or_default();
-    let span = SpanContext::new(caller.trace_id, caller.span_id, caller.flags, true, shown);
-    let cx = parent.with_remote_span_context(span);
-    let random = caller.flags & RANDOM == RANDOM;
-    if random && tracestate.is_none() && parent.get::<Received>().is_none() {
-        return cx;
+/// What a request says of the context that it was sent in.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    span: Option<TraceParent>,
+    tracestate: Option<List>,
+    baggage: Option<Baggage>,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    pub(super) fn new(span: Option<TraceParent>, tracestate: Option<String>, baggage: Option<Baggage>) -> Self {
+        let tracestate = tracestate.map(|text| {
+            let (header, shown) = (tracestate::header(&text), tracestate::shown(&text));
+            List { text, header, shown }
+        });
+        Self { span, tracestate, baggage }
     }
-    cx.with_value(Received { trace_id: caller.trace_id, random, tracestate })
+
+    /// The caller's span, as the remote parent of what is done for it; invalid if the request names none.
+    pub(crate) fn span(&self) -> SpanContext {
+        let Some(caller) = &self.span else { return SpanContext::NONE };
+        let shown = self.tracestate.as_ref().map(|list| list.shown.clone()).unwrap_or_default();
+        SpanContext::new(caller.trace_id, caller.span_id, caller.flags, true, shown)
+    }
+
+    /// The same caller with those members of its baggage only whose keys `is_allowed`, and without its trace unless
+    /// `is_continued`.
+    pub(crate) fn admitted(self, is_continued: bool, is_allowed: impl Fn(&str) -> bool) -> Self {
+        let admitted = |baggage: Baggage| {
+            let members = baggage.iter().filter(|(key, _)| is_allowed(key.as_str()));
+            let mut admitted = Baggage::new();
+            for (key, (value, metadata)) in members {
+                admitted.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
+            }
+            admitted
+        };
+        let baggage = self.baggage.map(admitted).filter(|baggage| !baggage.is_empty());
+        if is_continued { Self { baggage, ..self } } else { Self { baggage, ..Self::default() } }
+    }
+
+    /// `parent` with the caller's span as the remote span, and what came along with it.
+    pub(crate) fn context(self, parent: &Context) -> Context {
+        let span = self.span();
+        self.context_of(span, parent)
+    }
+
+    /// `parent` with `span`, which stands for the caller's or is below it, and what came along with that.
+    pub(crate) fn context_of(self, span: SpanContext, parent: &Context) -> Context {
+        let mut cx = if span.is_valid() { parent.with_remote_span_context(span) } else { parent.clone() };
+        if let Some(caller) = self.span {
+            let random = caller.flags & RANDOM == RANDOM;
+            if !random || self.tracestate.is_some() || parent.get::<Received>().is_some() {
+                cx = cx.with_value(Received { trace_id: caller.trace_id, random, tracestate: self.tracestate });
+            }
+        }
+        match self.baggage {
+            Some(baggage) => cx.with_baggage(baggage),
+            None => cx,
+        }
+    }
 }
 
 /// The flags to send: the span's sampling decision, and the random flag as the trace began with it.

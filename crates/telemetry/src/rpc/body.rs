@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 use tonic::Status;
 
+use crate::deadline::Timer;
 use crate::rpc::call::{Call, deadline_status, panic_status};
 use crate::rpc::outcome::{Outcome, Side, status_of};
 
@@ -25,7 +25,7 @@ pin_project! {
 /// What is watched while a body flows.
 pub(crate) struct Watch {
     pub(crate) call: Call,
-    pub(crate) expiry: Option<Pin<Box<Sleep>>>,
+    pub(crate) timer: Timer,
     pub(crate) http_status: StatusCode,
     pub(crate) trace_headers: bool,
 }
@@ -88,24 +88,28 @@ impl Watch {
         B: Body<Data = Bytes>,
         B::Error: Into<tonic::codegen::StdError>,
     {
-        let guard = self.call.enter();
         let polled = match self.call.side() {
+            // Nothing below reads an answer but the transport; whoever reads it here is the caller.
             Side::Client => Ok(inner.poll_frame(cx)),
-            Side::Server => catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx))),
+            Side::Server => {
+                let _entered = self.call.enter();
+                catch_unwind(AssertUnwindSafe(|| inner.poll_frame(cx)))
+            }
         };
-        drop(guard);
         match polled {
             Err(payload) => {
                 self.call.record_panic(payload.as_ref());
                 self.end_with(&Outcome::panic(), panic_status(self.call.context()))
             }
-            Ok(Poll::Pending) if self.has_expired(cx) => {
+            Ok(Poll::Pending)
+                if self.call.deadline().is_some_and(|deadline| deadline.poll_passed(&mut self.timer, cx)) =>
+            {
                 let status = deadline_status();
                 self.end_with(&Outcome::of_status(&status), status)
             }
             Ok(Poll::Pending) => Poll::Pending,
             // A body that always has more never lets the timer speak.
-            Ok(Poll::Ready(Some(Ok(frame)))) if frame.is_data() && self.is_late() => {
+            Ok(Poll::Ready(Some(Ok(frame)))) if frame.is_data() && self.call.is_late() => {
                 let status = deadline_status();
                 self.end_with(&Outcome::of_status(&status), status)
             }
@@ -120,14 +124,6 @@ impl Watch {
                 Poll::Ready(None)
             }
         }
-    }
-
-    fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
-        self.expiry.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
-    }
-
-    fn is_late(&self) -> bool {
-        self.call.deadline().is_some_and(|deadline| deadline.has_passed())
     }
 
     /// Whether nothing of the inner body is wanted any more.

@@ -1,10 +1,11 @@
 use std::any::Any;
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
 use opentelemetry::trace::{Status as SpanStatus, TraceContextExt};
-use opentelemetry::{Context, ContextGuard, KeyValue};
+use opentelemetry::{Context, KeyValue};
 use tonic::{Code, Status};
 
 use crate::attributes::shortened;
@@ -16,7 +17,11 @@ use crate::error_chain::error_chain;
 use crate::exception::{self, panic_text};
 use crate::rpc::metrics::InFlight;
 use crate::rpc::outcome::{Outcome, Side, code_name};
+use crate::scope::{Entered, Place};
 use crate::semconv;
+
+/// How many attributes the span of a call has room for from the start: its own, and a few that the handler sets.
+pub(crate) const USUAL_ATTRIBUTES: usize = 12;
 
 /// A caller's clock starts before ours, by the time that its request travels: it may give up this long before the
 /// deadline passes here.
@@ -27,12 +32,13 @@ const HEAD_START: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Call {
     side: Side,
-    cx: Context,
-    /// Whether the span of `cx` is this call's, and not its caller's.
+    place: Place,
+    /// Whether the context's span is this call's and is recorded.
     has_span: bool,
     deadline: Option<Deadline>,
     measured: Measured,
-    shown: Answered,
+    /// `None` where nothing is shown.
+    shown: Option<Arc<Answered>>,
     open: bool,
 }
 
@@ -51,22 +57,41 @@ pub(crate) struct Measured {
     pub(crate) in_flight: Option<InFlight>,
 }
 
+// === impl Answered ===
+
+impl Answered {
+    /// Shows the metadata `keys` as well, by the names that the conventions have for it.
+    ///
+    /// # Panics
+    /// If one of the keys is none that metadata can have.
+    pub(crate) fn and(this: Option<Arc<Self>>, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Arc<Self>> {
+        let keys: Vec<_> = keys.into_iter().collect();
+        let shown = this.as_deref().cloned().unwrap_or_default();
+        let headers = shown.headers.and(semconv::RPC_RESPONSE_HEADER, &keys);
+        let trailers = shown.trailers.and(semconv::RPC_RESPONSE_TRAILER, &keys);
+        (!headers.is_empty()).then(|| Arc::new(Self { headers, trailers }))
+    }
+}
+
 // === impl Call ===
 
 impl Call {
-    /// Observes a call whose span is the span of `cx`.
+    /// Observes a call whose span is the span of `cx`, if it is recorded.
     pub(crate) fn start(side: Side, cx: Context, deadline: Option<Deadline>, measured: Measured) -> Self {
-        Self { side, cx, has_span: true, deadline, measured, shown: Answered::default(), open: true }
+        let mut call = Self::quiet(side, cx, deadline, measured);
+        call.has_span = call.context().span().is_recording();
+        call
     }
 
     /// Observes a call that makes no span: `cx` is its caller's.
     pub(crate) fn quiet(side: Side, cx: Context, deadline: Option<Deadline>, measured: Measured) -> Self {
-        Self { side, cx, has_span: false, deadline, measured, shown: Answered::default(), open: true }
+        let place = Place::new(cx, deadline);
+        Self { side, place, has_span: false, deadline, measured, shown: None, open: true }
     }
 
     /// Shows what is listed of the answer's metadata.
-    pub(crate) fn showing(mut self, shown: &Answered) -> Self {
-        self.shown = shown.clone();
+    pub(crate) fn showing(mut self, shown: &Option<Arc<Answered>>) -> Self {
+        self.shown.clone_from(shown);
         self
     }
 
@@ -75,31 +100,41 @@ impl Call {
     }
 
     pub(crate) fn context(&self) -> &Context {
-        &self.cx
+        self.place.context()
     }
 
-    /// Makes the call's context current until the guard is dropped.
-    pub(crate) fn enter(&self) -> ContextGuard {
-        self.cx.clone().attach()
+    /// Makes the call the current one until the guard is dropped.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        match self.side {
+            Side::Server => self.place.enter(),
+            Side::Client => self.place.enter_context(),
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
 
+    /// Whether the deadline has passed.
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline.has_passed())
+    }
+
     /// Takes note of the metadata in an answer's head.
     pub(crate) fn saw_headers(&self, headers: &HeaderMap) {
-        self.show(&self.shown.headers, headers);
+        self.show(|shown| &shown.headers, headers);
     }
 
     /// Takes note of the metadata in an answer's trailers.
     pub(crate) fn saw_trailers(&self, trailers: &HeaderMap) {
-        self.show(&self.shown.trailers, trailers);
+        self.show(|shown| &shown.trailers, trailers);
     }
 
-    fn show(&self, captured: &Captured, headers: &HeaderMap) {
-        if self.has_span && !captured.is_empty() && self.cx.span().is_recording() {
-            self.cx.span().set_attributes(captured.attributes(headers));
+    fn show(&self, captured: impl Fn(&Answered) -> &Captured, headers: &HeaderMap) {
+        if let Some(shown) = &self.shown
+            && self.has_span
+        {
+            self.context().span().set_attributes(captured(shown).attributes(headers));
         }
     }
 
@@ -119,7 +154,7 @@ impl Call {
     }
 
     fn end_span(&self, elapsed: Duration, outcome: &Outcome) {
-        let span = self.cx.span();
+        let span = self.context().span();
         span.set_attribute(KeyValue::new(semconv::RPC_STATUS_CODE, code_name(outcome.code)));
         if let Some(error_type) = outcome.failure(self.side) {
             span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error_type));
@@ -132,8 +167,8 @@ impl Call {
     pub(crate) fn record_cause(&self, status: &Status) {
         let Some(cause) = status.source() else { return };
         let is_failure = self.side == Side::Server && Outcome::of_status(status).failure(Side::Server).is_some();
-        if is_failure && exception::is_news(&self.cx, cause) {
-            let _guard = self.enter();
+        let _guard = self.enter();
+        if is_failure && exception::is_news(cause) {
             self.record_exception(None, &error_chain(cause));
         }
     }
@@ -152,7 +187,7 @@ impl Call {
             { "exception.type" = kind, "exception.message" = message },
             "call failed: {message}"
         );
-        exception::add_event(&self.cx, kind, message);
+        exception::add_event(self.context(), kind, message);
     }
 
     /// What a call that nobody waits for any more ended with.

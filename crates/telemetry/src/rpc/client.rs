@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -5,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body::Body;
-use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt, Tracer};
+use opentelemetry::trace::{SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
+use tonic::Status;
 use tonic::transport::Endpoint;
-use tonic::{GrpcMethod, Status};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -17,12 +18,14 @@ use crate::clock::Started;
 use crate::deadline::{self, Deadline, GRPC_TIMEOUT};
 use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
-use crate::rpc::call::{Answered, Call, Measured};
+use crate::rpc::call::{Answered, Call, Measured, USUAL_ATTRIBUTES};
 use crate::rpc::future::ResponseFuture;
 use crate::rpc::methods::is_quiet;
 use crate::rpc::metrics::ClientMeter;
+use crate::rpc::names::Generated;
 use crate::rpc::outcome::{Side, status_of};
 use crate::rpc::request_body::RequestBody;
+use crate::scope::Place;
 use crate::semconv;
 
 /// Makes every call of a generated client one CLIENT span and sends its context and deadline along.
@@ -42,7 +45,7 @@ pub struct RpcClientLayer {
     address: Vec<KeyValue>,
     max_deadline: Option<Duration>,
     request_headers: Captured,
-    answered: Answered,
+    answered: Option<Arc<Answered>>,
 }
 
 /// The service that [`RpcClientLayer`] makes: give it to a generated client.
@@ -56,7 +59,7 @@ pub struct RpcClient<S> {
 
 impl RpcClientLayer {
     pub(crate) fn new(telemetry: Telemetry, endpoint: &Endpoint) -> Self {
-        let (request_headers, answered) = (Captured::default(), Answered::default());
+        let (request_headers, answered) = (Captured::default(), None);
         let address = address_of(endpoint.uri());
         Self { telemetry, meter: None, address: Vec::new(), max_deadline: None, request_headers, answered }.of(address)
     }
@@ -74,7 +77,7 @@ impl RpcClientLayer {
 
     /// Names the server where the endpoint cannot: the path of a Unix socket, say.
     pub fn server_address(self, address: impl Into<String>) -> Self {
-        self.of(vec![KeyValue::new(semconv::SERVER_ADDRESS, address.into())])
+        self.of(vec![KeyValue::new(semconv::SERVER_ADDRESS, Arc::<str>::from(address.into()))])
     }
 
     /// Shows these keys of a request's metadata, where it has them, as `rpc.request.header.<key>`: a list of its values,
@@ -93,11 +96,8 @@ impl RpcClientLayer {
     ///
     /// # Panics
     /// As there.
-    pub fn capture_response_headers(mut self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let keys: Vec<_> = keys.into_iter().collect();
-        self.answered.headers = self.answered.headers.and(semconv::RPC_RESPONSE_HEADER, &keys);
-        self.answered.trailers = self.answered.trailers.and(semconv::RPC_RESPONSE_TRAILER, &keys);
-        self
+    pub fn capture_response_headers(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { answered: Answered::and(self.answered, keys), ..self }
     }
 
     /// Wraps the endpoint's channel; [`Layer::layer`] without the trait in scope.
@@ -108,7 +108,8 @@ impl RpcClientLayer {
     /// Starts observing a call: starts the span, and writes context and deadline into the request.
     fn observe<B>(&self, request: &mut Request<B>) -> Call {
         let started = Started::now();
-        let in_flight = self.meter.as_ref().map(|meter| meter.count(request.extensions().get()));
+        let method = Generated::of(request);
+        let in_flight = self.meter.as_ref().map(|meter| meter.count(method.as_ref()));
         let measured = Measured { started, in_flight };
         let parent = Context::current();
         let limit = self.max_deadline.map(Deadline::after);
@@ -118,21 +119,24 @@ impl RpcClientLayer {
         if let Some(left) = left {
             request.headers_mut().insert(GRPC_TIMEOUT, deadline::header(left));
         }
-        let name = name_of(request);
+        let name = match &method {
+            Some(method) => Cow::Borrowed(method.name()),
+            None => Cow::Owned(request.uri().path().trim_start_matches('/').to_owned()),
+        };
         if is_quiet(&name) {
             self.telemetry.propagation().inject(&parent, request.headers_mut());
             return Call::quiet(Side::Client, parent, deadline, measured);
         }
-        let span = self.span_of(name, left).with_start_time(started.time());
-        let span = captured(span, &self.request_headers, request.headers());
-        let span = self.telemetry.tracer().build_with_context(span, &parent);
-        let cx = parent.with_span(span);
+        let cx = self.telemetry.start(&parent, &name, None, || {
+            let span = self.span_of(name.clone(), left).with_start_time(started.time());
+            captured(span, &self.request_headers, request.headers())
+        });
         self.telemetry.propagation().inject(&cx, request.headers_mut());
         Call::start(Side::Client, cx, deadline, measured).showing(&self.answered)
     }
 
-    fn span_of(&self, name: String, left: Option<Duration>) -> SpanBuilder {
-        let mut attributes = Vec::with_capacity(6);
+    fn span_of(&self, name: Cow<'static, str>, left: Option<Duration>) -> SpanBuilder {
+        let mut attributes = Vec::with_capacity(USUAL_ATTRIBUTES);
         attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
         attributes.push(KeyValue::new(semconv::RPC_METHOD, name.clone()));
         attributes.extend_from_slice(&self.address);
@@ -170,16 +174,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future> {
         let call = self.layer.observe(&mut request);
         // The transport polls the body on a task of its own.
-        let request = request.map(|body| tonic::body::Body::new(RequestBody::new(body, call.context().clone())));
+        let place = Place::new(call.context().clone(), call.deadline());
+        let request = request.map(|body| tonic::body::Body::new(RequestBody::new(body, place)));
         ResponseFuture::new(call, false, || self.inner.call(request))
-    }
-}
-
-/// `package.Service/Method`: from the generated client, else from the path.
-fn name_of<B>(request: &Request<B>) -> String {
-    match request.extensions().get::<GrpcMethod<'static>>() {
-        Some(method) => format!("{}/{}", method.service(), method.method()),
-        None => request.uri().path().trim_start_matches('/').to_owned(),
     }
 }
 
@@ -187,5 +184,5 @@ fn name_of<B>(request: &Request<B>) -> String {
 fn address_of(target: &Uri) -> Vec<KeyValue> {
     let host = target.host().map_or_else(|| target.to_string(), |host| host.trim_matches(['[', ']']).to_owned());
     let port = target.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
-    [KeyValue::new(semconv::SERVER_ADDRESS, host)].into_iter().chain(port).collect()
+    [KeyValue::new(semconv::SERVER_ADDRESS, Arc::<str>::from(host))].into_iter().chain(port).collect()
 }

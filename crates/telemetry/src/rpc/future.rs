@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 use tonic::Status;
 
+use crate::deadline::Timer;
 use crate::rpc::body::{ResponseBody, Watch};
 use crate::rpc::call::{Call, deadline_status, panic_status};
 use crate::rpc::outcome::{Outcome, Side, status_of};
@@ -21,7 +21,7 @@ pin_project! {
         #[pin]
         state: State<F>,
         call: Option<Call>,
-        expiry: Option<Pin<Box<Sleep>>>,
+        timer: Timer,
         trace_headers: bool,
     }
 }
@@ -35,6 +35,8 @@ pin_project! {
     }
 }
 
+const ENDED: &str = "a future is not polled after it has ended";
+
 type Answer<B> = Result<Response<ResponseBody<B>>, Status>;
 
 // === impl ResponseFuture ===
@@ -42,9 +44,7 @@ type Answer<B> = Result<Response<ResponseBody<B>>, Status>;
 impl<F> ResponseFuture<F> {
     /// Observes what `start` starts. A call whose deadline has passed is not started; a panic of `start` is its answer.
     pub(crate) fn new(mut call: Call, trace_headers: bool, start: impl FnOnce() -> F) -> Self {
-        // Made before the call, so that it fires no later than a timer that the layers below or above set.
-        let expiry = call.deadline().map(|deadline| Box::pin(tokio::time::sleep_until(deadline.instant())));
-        let state = if call.deadline().is_some_and(|deadline| deadline.has_passed()) {
+        let state = if call.is_late() {
             State::Refused { answer: Some(deadline_status()) }
         } else {
             match run(&call, start) {
@@ -52,7 +52,7 @@ impl<F> ResponseFuture<F> {
                 Err(payload) => State::Refused { answer: Some(panicked(&mut call, payload.as_ref())) },
             }
         };
-        Self { state, call: Some(call), expiry, trace_headers }
+        Self { state, call: Some(call), timer: Timer::default(), trace_headers }
     }
 }
 
@@ -66,33 +66,34 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<B>> {
         let this = self.project();
-        let mut call = this.call.take().expect("a future is not polled after it has ended");
+        let slot = this.call;
+        let call = slot.as_ref().expect(ENDED);
         let polled = match this.state.project() {
-            StateProjection::Running { inner } => run(&call, || inner.poll(cx)),
+            StateProjection::Running { inner } => run(call, || inner.poll(cx)),
             StateProjection::Refused { answer } => {
-                let status = answer.take().expect("a future is not polled after it has ended");
-                return Poll::Ready(refuse(call, status, *this.trace_headers));
+                let status = answer.take().expect(ENDED);
+                return Poll::Ready(refuse(slot.take().expect(ENDED), status, *this.trace_headers));
             }
         };
+        if let Ok(Poll::Pending) = polled
+            && !call.deadline().is_some_and(|deadline| deadline.poll_passed(this.timer, cx))
+        {
+            return Poll::Pending;
+        }
+        // Only now: a call is large to be moved with every poll.
+        let mut call = slot.take().expect(ENDED);
         Poll::Ready(match polled {
+            Ok(Poll::Pending) => refuse(call, deadline_status(), *this.trace_headers),
             Ok(Poll::Ready(Ok(response))) if call.side() == Side::Client && is_foreign(&response) => {
                 let http = response.status();
                 let code = Outcome::of_missing_status(http).code;
                 refuse(call, Status::new(code, format!("the answer is not gRPC: HTTP status {http}")), false)
             }
-            Ok(Poll::Ready(Ok(response))) => Ok(watch(response, call, this.expiry.take(), *this.trace_headers)),
+            Ok(Poll::Ready(Ok(response))) => Ok(watch(response, call, *this.trace_headers)),
             Ok(Poll::Ready(Err(error))) => refuse(call, status_of(error.into()), *this.trace_headers),
             Err(payload) => {
                 let status = panicked(&mut call, payload.as_ref());
                 refuse(call, status, *this.trace_headers)
-            }
-            Ok(Poll::Pending) => {
-                let expired = this.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready());
-                if !expired {
-                    *this.call = Some(call);
-                    return Poll::Pending;
-                }
-                refuse(call, deadline_status(), *this.trace_headers)
             }
         })
     }
@@ -133,12 +134,7 @@ fn refuse<B>(mut call: Call, status: Status, trace_headers: bool) -> Answer<B> {
 }
 
 /// Goes on watching an answer whose head is there; one that is all head ends here.
-fn watch<B: Body>(
-    response: Response<B>,
-    mut call: Call,
-    expiry: Option<Pin<Box<Sleep>>>,
-    trace_headers: bool,
-) -> Response<ResponseBody<B>> {
+fn watch<B: Body>(response: Response<B>, mut call: Call, trace_headers: bool) -> Response<ResponseBody<B>> {
     let (mut parts, body) = response.into_parts();
     if let Some(status) = parts.extensions.get::<Status>() {
         call.record_cause(status);
@@ -152,6 +148,6 @@ fn watch<B: Body>(
     } else if body.is_end_stream() {
         call.finish(&Outcome::of_missing_status(parts.status));
     }
-    let watch = Watch { call, expiry, http_status: parts.status, trace_headers };
+    let watch = Watch { call, timer: Timer::default(), http_status: parts.status, trace_headers };
     Response::from_parts(parts, ResponseBody::watched(body, watch))
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
+use crate::rpc::names;
+
 /// The methods that a server knows, so that a path invented by a caller becomes neither a span name nor a series.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Methods {
-    known: Option<Arc<HashSet<String>>>,
+    known: Option<Arc<HashSet<&'static str>>>,
 }
 
 /// What a request asks for.
@@ -23,8 +25,8 @@ pub(crate) struct Method<'a> {
 /// What is known of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It is served here.
-    Known,
+    /// It is served here, by this name.
+    Known(&'static str),
     /// It is not served here.
     Unknown,
     /// The server was told no methods, so it may be either.
@@ -50,7 +52,7 @@ impl Methods {
             for service in &file.service {
                 let dot = if file.package().is_empty() { "" } else { "." };
                 let path = |method: &str| format!("{}{dot}{}/{method}", file.package(), service.name());
-                known.extend(service.method.iter().map(|method| path(method.name())));
+                known.extend(service.method.iter().map(|method| names::declared(&path(method.name()))));
             }
         }
         self.known = Some(Arc::new(known));
@@ -61,11 +63,11 @@ impl Methods {
     pub(crate) fn resolve<'a>(&self, path: &'a str) -> Method<'a> {
         let name = path.strip_prefix('/').unwrap_or(path);
         let is_quiet = is_quiet(name);
-        let standing = match &self.known {
-            _ if is_quiet && QUIET.contains(&name) => Standing::Known,
-            Some(known) if known.contains(name) => Standing::Known,
-            Some(_) => Standing::Unknown,
-            None if is_quiet => Standing::Unknown,
+        let described = self.known.as_ref().and_then(|known| known.get(name).copied());
+        let quiet = || QUIET.into_iter().find(|quiet| is_quiet && *quiet == name);
+        let standing = match described.or_else(quiet) {
+            Some(name) => Standing::Known(name),
+            None if is_quiet || self.known.is_some() => Standing::Unknown,
             None => Standing::Unproven,
         };
         Method { name, standing, is_quiet }
@@ -98,7 +100,7 @@ mod tests {
     fn only_described_methods_are_known() {
         let mut methods = Methods::default();
         methods.add(&descriptors()).unwrap();
-        check(&methods, "a.B/Get", Standing::Known, false);
+        check(&methods, "a.B/Get", Standing::Known("a.B/Get"), false);
         check(&methods, "a.B/Nope", Standing::Unknown, false);
         assert!(methods.add(b"\xff").is_err());
     }
@@ -114,7 +116,7 @@ mod tests {
         described.add(&descriptors()).unwrap();
         for methods in [described, Methods::default()] {
             for name in QUIET {
-                check(&methods, name, Standing::Known, true);
+                check(&methods, name, Standing::Known(name), true);
             }
             check(&methods, "grpc.health.v1.Health/Nope", Standing::Unknown, true);
         }

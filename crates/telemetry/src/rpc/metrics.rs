@@ -3,16 +3,17 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
-use tonic::{Code, GrpcMethod};
+use tonic::Code;
 
 use crate::clock::BUCKETS;
 use crate::rpc::methods::{Method, Standing};
+use crate::rpc::names::Generated;
 use crate::rpc::outcome::{Outcome, Side, code_name};
 use crate::semconv;
 
@@ -24,10 +25,6 @@ pub(crate) type ServerMeter = CallMeter<Box<str>>;
 
 /// Measures the calls made through one channel, by the methods of the generated client.
 pub(crate) type ClientMeter = CallMeter<Generated>;
-
-/// A method as a generated client names it: a key that is made without an allocation.
-#[derive(Clone, Debug)]
-pub(crate) struct Generated(GrpcMethod<'static>);
 
 /// The series of one server or channel.
 #[derive(Debug)]
@@ -65,23 +62,6 @@ pub(crate) struct InFlight {
     unproven: Option<(Arc<ServerMeter>, Box<str>)>,
 }
 
-// === impl Generated ===
-
-impl PartialEq for Generated {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.method() == other.0.method() && self.0.service() == other.0.service()
-    }
-}
-
-impl Eq for Generated {}
-
-impl Hash for Generated {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.service().hash(state);
-        self.0.method().hash(state);
-    }
-}
-
 // === impl CallMeter ===
 
 impl ServerMeter {
@@ -97,7 +77,7 @@ impl ServerMeter {
     pub(crate) fn count(this: &Arc<Self>, method: &Method<'_>) -> InFlight {
         let known = match method.standing {
             Standing::Unknown => None,
-            Standing::Known => this.series(method.name, || method.name.into(), || method.name.to_owned()),
+            Standing::Known(_) => this.series(method.name, || method.name.into(), || method.name.to_owned()),
             Standing::Unproven => this.find(method.name),
         };
         let unproven = (method.standing == Standing::Unproven && known.is_none())
@@ -113,11 +93,8 @@ impl ClientMeter {
     }
 
     /// Counts a call that is made. Only generated clients say their methods: a path may come from anywhere.
-    pub(crate) fn count(&self, method: Option<&GrpcMethod<'static>>) -> InFlight {
-        let known = method.and_then(|method| {
-            let key = Generated(method.clone());
-            self.series(&key, || key.clone(), || format!("{}/{}", method.service(), method.method()))
-        });
+    pub(crate) fn count(&self, method: Option<&Generated>) -> InFlight {
+        let known = method.and_then(|method| self.series(method, || method.clone(), || method.name().to_owned()));
         InFlight::new(known.unwrap_or_else(|| self.other()), None)
     }
 }

@@ -1,7 +1,9 @@
 use std::error::Error;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tonic::{Code, Status};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Which end of a call is observed. The same code is an error to a client that is none to its server
 /// (semantic conventions 1.45, `docs/rpc/grpc.md`).
@@ -42,6 +44,9 @@ impl Outcome {
 
     /// What trailers, or the headers of a trailers-only answer, say; `None` if they say nothing.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Self> {
+        if headers.get(GRPC_STATUS)?.as_bytes() == b"0" {
+            return Some(Self::of_code(Code::Ok));
+        }
         let status = Status::from_header_map(headers)?;
         Some(Self { code: status.code(), message: status.message().to_owned(), is_panic: false })
     }

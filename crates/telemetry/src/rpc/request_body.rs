@@ -2,23 +2,24 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use http_body::{Body, Frame, SizeHint};
-use opentelemetry::Context;
 use pin_project_lite::pin_project;
+
+use crate::scope::Place;
 
 pin_project! {
     /// The messages of an outgoing call, made in the call's context wherever the transport polls them.
     pub(crate) struct RequestBody<B> {
         #[pin]
         inner: B,
-        cx: Context,
+        place: Place,
     }
 }
 
 // === impl RequestBody ===
 
 impl<B> RequestBody<B> {
-    pub(crate) fn new(inner: B, cx: Context) -> Self {
-        Self { inner, cx }
+    pub(crate) fn new(inner: B, place: Place) -> Self {
+        Self { inner, place }
     }
 }
 
@@ -28,7 +29,7 @@ impl<B: Body> Body for RequestBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let _guard = this.cx.clone().attach();
+        let _entered = this.place.enter();
         this.inner.poll_frame(task)
     }
 

@@ -3,10 +3,11 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
-use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt};
 use tonic::Status;
 use tonic::transport::server::TcpConnectInfo;
 use tower_layer::Layer;
@@ -18,14 +19,13 @@ use crate::clock::Started;
 use crate::deadline::{self, Deadline};
 use crate::handle::Telemetry;
 use crate::rpc::body::ResponseBody;
-use crate::rpc::call::{Answered, Call, Measured};
+use crate::rpc::call::{Answered, Call, Measured, USUAL_ATTRIBUTES};
 use crate::rpc::future::ResponseFuture;
 use crate::rpc::methods::{Method, Methods, Standing};
 use crate::rpc::metrics::ServerMeter;
 use crate::rpc::outcome::Side;
-use crate::scope::Scope;
-use crate::semconv;
-use crate::trust::{TrustTrace, link_to};
+use crate::trust::{Admission, TrustTrace};
+use crate::{repeated, semconv};
 
 /// Makes every call that a tonic server takes one SERVER span, from its first byte to its trailers.
 ///
@@ -42,11 +42,11 @@ pub struct RpcServerLayer {
     telemetry: Telemetry,
     meter: Option<Arc<ServerMeter>>,
     methods: Methods,
-    trust: TrustTrace,
+    admission: Admission,
     default_deadline: Duration,
     trace_headers: bool,
     request_headers: Captured,
-    answered: Answered,
+    answered: Option<Arc<Answered>>,
 }
 
 /// The service that [`RpcServerLayer`] makes.
@@ -65,11 +65,11 @@ impl RpcServerLayer {
             telemetry,
             meter,
             methods: Methods::default(),
-            trust: TrustTrace::default(),
+            admission: Admission::default(),
             default_deadline: Duration::from_secs(10),
             trace_headers: false,
             request_headers: Captured::default(),
-            answered: Answered::default(),
+            answered: None,
         }
     }
 
@@ -86,7 +86,35 @@ impl RpcServerLayer {
 
     /// Whose trace to continue; nobody's unless said.
     pub fn trust(self, trust: TrustTrace) -> Self {
-        Self { trust, ..self }
+        Self { admission: self.admission.trust(trust), ..self }
+    }
+
+    /// Decides of each request by its head whose trace to continue: by what a layer above has left in its extensions of the
+    /// caller's identity, say.
+    ///
+    /// ```no_run
+    /// use telemetry::TrustTrace;
+    /// use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+    ///
+    /// # fn example(telemetry: telemetry::Telemetry) -> telemetry::RpcServerLayer {
+    /// // Whoever has shown a certificate of ours.
+    /// telemetry.rpc_server().trust_by(|request| {
+    ///     let tls = request.extensions.get::<TlsConnectInfo<TcpConnectInfo>>();
+    ///     let is_known = tls.is_some_and(|tls| tls.peer_certs().is_some_and(|shown| !shown.is_empty()));
+    ///     if is_known { TrustTrace::All } else { TrustTrace::None }
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// A caller whose request makes `policy` panic is not believed.
+    pub fn trust_by(self, policy: impl Fn(&Parts) -> TrustTrace + Send + Sync + 'static) -> Self {
+        Self { admission: self.admission.trust_by(policy), ..self }
+    }
+
+    /// Lets in, of callers' baggage, the members with these keys only, of those who are believed and of those who are not.
+    /// Unless said, all of it is let in of those who are believed, and nothing of the others.
+    pub fn baggage(self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { admission: self.admission.baggage(keys), ..self }
     }
 
     /// How long a call may take that carries no `grpc-timeout`; 10 s unless said. Health and reflection calls that
@@ -121,11 +149,8 @@ impl RpcServerLayer {
     ///
     /// # Panics
     /// As there.
-    pub fn capture_response_headers(mut self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let keys: Vec<_> = keys.into_iter().collect();
-        self.answered.headers = self.answered.headers.and(semconv::RPC_RESPONSE_HEADER, &keys);
-        self.answered.trailers = self.answered.trailers.and(semconv::RPC_RESPONSE_TRAILER, &keys);
-        self
+    pub fn capture_response_headers(self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self { answered: Answered::and(self.answered, keys), ..self }
     }
 }
 
@@ -154,7 +179,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture<S::Future> {
-        let call = self.layer.observe(&request);
+        let (head, body) = request.into_parts();
+        let call = self.layer.observe(&head);
+        let request = Request::from_parts(head, body);
         let trace_headers = self.layer.trace_headers && call.context().has_active_span();
         ResponseFuture::new(call, trace_headers, || self.inner.call(request))
     }
@@ -162,52 +189,55 @@ where
 
 impl RpcServerLayer {
     /// Starts observing a call: reads its caller's context, decides on the deadline and starts the span.
-    fn observe<B>(&self, request: &Request<B>) -> Call {
+    fn observe(&self, request: &Parts) -> Call {
         let started = Started::now();
-        let method = self.methods.resolve(request.uri().path());
+        let method = self.methods.resolve(request.uri.path());
         let in_flight = self.meter.as_ref().map(|meter| ServerMeter::count(meter, &method));
         let measured = Measured { started, in_flight };
-        let left = deadline::requested(request.headers()).or((!method.is_quiet).then_some(self.default_deadline));
+        let left = deadline::requested(&request.headers).or((!method.is_quiet).then_some(self.default_deadline));
         let deadline = left.map(Deadline::after);
-        let tracer = Some(self.telemetry.tracer().clone());
-        let scope = Context::new().with_value(Scope::new(tracer, deadline));
-        let caller = self.telemetry.propagation().extract(request.headers(), &scope);
-        let parent = match self.trust {
-            TrustTrace::All => caller.clone(),
-            TrustTrace::None => scope,
-        };
+        let (caller, link) = self.admission.admit(self.telemetry.propagation(), request);
         if method.is_quiet {
-            return Call::quiet(Side::Server, parent, deadline, measured);
+            return Call::quiet(Side::Server, caller.context(self.telemetry.base()), deadline, measured);
         }
-        let span = span_of(&method, request, left).with_start_time(started.time());
-        let span = captured(span, &self.request_headers, request.headers());
-        let span = match self.trust {
-            TrustTrace::All => span,
-            TrustTrace::None => span.with_links(link_to(&caller).into_iter().collect()),
+        let (name, other_name) = match method.standing {
+            Standing::Unknown => ("grpc", Some(semconv::OTHER)),
+            Standing::Known(_) | Standing::Unproven => (method.name, None),
         };
-        let span = self.telemetry.tracer().build_with_context(span, &parent);
-        Call::start(Side::Server, parent.with_span(span), deadline, measured).showing(&self.answered)
+        let cx = self.telemetry.start_for(caller, name, other_name, || {
+            let span = span_of(&method, request, left).with_start_time(started.time());
+            captured(span.with_links(link.into_iter().collect()), &self.request_headers, &request.headers)
+        });
+        Call::start(Side::Server, cx, deadline, measured).showing(&self.answered)
     }
 }
 
-/// The span of a call with all that a sampler may want to see.
-fn span_of<B>(method: &Method<'_>, request: &Request<B>, left: Option<Duration>) -> SpanBuilder {
-    let mut attributes = Vec::with_capacity(8);
+/// The span of a call.
+fn span_of(method: &Method<'_>, request: &Parts, left: Option<Duration>) -> SpanBuilder {
+    let mut attributes = Vec::with_capacity(USUAL_ATTRIBUTES);
     attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, "grpc"));
-    let builder = if method.standing == Standing::Unknown {
-        attributes.push(KeyValue::new(semconv::RPC_METHOD, semconv::OTHER));
-        attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, shortened(method.name)));
-        SpanBuilder::from_name("grpc")
-    } else {
-        attributes.push(KeyValue::new(semconv::RPC_METHOD, method.name.to_owned()));
-        SpanBuilder::from_name(method.name.to_owned())
+    let builder = match method.standing {
+        Standing::Known(name) => {
+            attributes.push(KeyValue::new(semconv::RPC_METHOD, name));
+            SpanBuilder::from_name(name)
+        }
+        Standing::Unproven => {
+            attributes.push(KeyValue::new(semconv::RPC_METHOD, method.name.to_owned()));
+            SpanBuilder::from_name(method.name.to_owned())
+        }
+        Standing::Unknown => {
+            attributes.push(KeyValue::new(semconv::RPC_METHOD, semconv::OTHER));
+            attributes.push(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, shortened(method.name)));
+            SpanBuilder::from_name("grpc")
+        }
     };
-    if let Some(authority) = request.uri().authority() {
-        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, authority.host().trim_matches(['[', ']']).to_owned()));
+    if let Some(authority) = request.uri.authority() {
+        let host = authority.host().trim_matches(['[', ']']);
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, repeated::name(host)));
         attributes.extend(authority.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }
-    if let Some(peer) = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr) {
-        attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string()));
+    if let Some(peer) = request.extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr) {
+        attributes.push(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, repeated::address(peer.ip())));
         attributes.push(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
     }
     attributes.extend(left.map(deadline::attribute));

@@ -1,10 +1,7 @@
-use opentelemetry::{Key, KeyValue};
-
 use super::Sample;
 use super::pattern::Pattern;
 use super::report::{Decided, Tally};
 use crate::environment::Environment;
-use crate::semconv;
 
 /// What is decided of the traces that begin with certain methods.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,27 +60,17 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// The rule of a trace whose first span has this name and these attributes, and where to count what it decides.
-    pub(super) fn of(&self, name: &str, attributes: &[KeyValue]) -> Option<(Sample, &Tally)> {
-        if self.0.is_empty() {
-            return None;
-        }
-        // The name of an RPC's span is its method.
-        let other = attributes.iter().find(|it| is_name(&it.key)).map(|it| it.value.as_str());
-        let other = other.as_deref().filter(|other| *other != name);
+    /// The rule of a trace whose first span has this name, or what it is called has this other one, and where to count
+    /// what it decides.
+    pub(super) fn of(&self, name: &str, other_name: Option<&str>) -> Option<(Sample, &Tally)> {
         let matching =
-            |rule: &Rule| rule.pattern.matches(name) || other.is_some_and(|other| rule.pattern.matches(other));
+            |rule: &Rule| rule.pattern.matches(name) || other_name.is_some_and(|other| rule.pattern.matches(other));
         self.0.iter().find(|(rule, _)| matching(rule)).map(|(rule, tally)| (rule.sample, tally))
     }
 
     pub(super) fn decided(&self) -> impl Iterator<Item = Decided> {
         self.0.iter().map(|(rule, tally)| tally.decided(format!("rule {}", rule.pattern.as_str())))
     }
-}
-
-/// Whether an attribute names what is called.
-fn is_name(key: &Key) -> bool {
-    [semconv::RPC_METHOD, semconv::HTTP_ROUTE].contains(&key.as_str())
 }
 
 #[cfg(test)]
@@ -124,11 +111,11 @@ mod tests {
             rule("_OTHER", Sample::Ratio(0.5)),
             rule("a.B/*", Sample::Ratio(0.2)),
         ]);
-        let of = |name, attributes: &[KeyValue]| rules.of(name, attributes).map(|(sample, _)| sample);
-        assert_eq!(of("a.B/Get", &[]), Some(Sample::Always));
-        assert_eq!(of("a.B/List", &[]), Some(Sample::Ratio(0.2)));
-        assert_eq!(of("GET /orders/{id}", &[KeyValue::new("http.route", "/orders/{id}")]), Some(Sample::Never));
-        assert_eq!(of("grpc", &[KeyValue::new("rpc.method", "_OTHER")]), Some(Sample::Ratio(0.5)));
-        assert_eq!(of("c.D/Get", &[KeyValue::new("user.id", "a.B/Get")]), None);
+        let of = |name, other_name| rules.of(name, other_name).map(|(sample, _)| sample);
+        assert_eq!(of("a.B/Get", None), Some(Sample::Always));
+        assert_eq!(of("a.B/List", None), Some(Sample::Ratio(0.2)));
+        assert_eq!(of("GET /orders/{id}", Some("/orders/{id}")), Some(Sample::Never));
+        assert_eq!(of("grpc", Some("_OTHER")), Some(Sample::Ratio(0.5)));
+        assert_eq!(of("c.D/Get", None), None);
     }
 }

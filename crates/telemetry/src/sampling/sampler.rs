@@ -3,18 +3,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use opentelemetry::trace::{Link, SpanKind, SpanRef, TraceContextExt, TraceId};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceId};
+use opentelemetry::{Context, Key, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample, SpanProcessor};
 
 use super::allowance::{Allowance, Pace};
 use super::fair_rate::FairRate;
+use super::first::{self, Decided};
 use super::keeper::Keeper;
 use super::keeping::Keeping;
 use super::report::{SamplingReport, Tally};
 use super::rules::Rules;
 use super::standard::Standard;
 use super::{Sample, chance};
+use crate::semconv;
 
 /// Decides of every span, once its parent and its name are known. Clones decide and count together.
 #[derive(Clone, Debug)]
@@ -37,10 +39,17 @@ struct Deciding {
     refused: AtomicU64,
 }
 
+/// The parent of a span that is decided of.
+struct Parent<'a> {
+    context: &'a SpanContext,
+    is_recording: bool,
+}
+
 /// What may begin a trace: a span without a parent in this process.
 struct Beginning<'a> {
     name: &'a str,
-    attributes: &'a [KeyValue],
+    /// The route of an HTTP request, or the method of an RPC that has another name.
+    other_name: Option<&'a str>,
     chance: u64,
 }
 
@@ -74,6 +83,22 @@ impl Sampler {
         Keeping::new(inner, self.0.keeper.clone())
     }
 
+    /// Decides of a span below `parent` before anything of it is made.
+    ///
+    /// `other_name` is what rules may call it by beside its name: the route of an HTTP request, the method of an RPC.
+    pub(crate) fn decide(
+        &self,
+        parent: &SpanContext,
+        is_recording: bool,
+        name: &str,
+        other_name: Option<&str>,
+    ) -> Decided {
+        let trace_id = if parent.is_valid() { parent.trace_id() } else { first::new_trace_id() };
+        let parent = Parent { context: parent, is_recording };
+        let beginning = Beginning { name, other_name, chance: chance::of(trace_id) };
+        Decided::new(parent.context, trace_id, self.0.decide(&parent, trace_id, beginning))
+    }
+
     pub(crate) fn report(&self) -> SamplingReport {
         let deciding = &*self.0;
         let standard = match deciding.standard.root {
@@ -105,20 +130,27 @@ impl ShouldSample for Sampler {
     ) -> SamplingResult {
         let outside = Context::new();
         let parent = parent.unwrap_or(&outside).span();
-        let beginning = Beginning { name, attributes, chance: chance::of(trace_id) };
-        SamplingResult {
-            decision: self.0.decide(&parent, trace_id, beginning),
-            attributes: Vec::new(),
-            trace_state: parent.span_context().trace_state().clone(),
-        }
+        let decision = first::handed().unwrap_or_else(|| {
+            // The name of an RPC's span is its method.
+            let other_name = attributes.iter().find(|it| is_name(&it.key)).map(|it| it.value.as_str());
+            let other_name = other_name.as_deref().filter(|other| *other != name);
+            let parent = Parent { context: parent.span_context(), is_recording: parent.is_recording() };
+            self.0.decide(&parent, trace_id, Beginning { name, other_name, chance: chance::of(trace_id) })
+        });
+        SamplingResult { decision, attributes: Vec::new(), trace_state: parent.span_context().trace_state().clone() }
     }
+}
+
+/// Whether an attribute names what is called.
+fn is_name(key: &Key) -> bool {
+    [semconv::RPC_METHOD, semconv::HTTP_ROUTE].contains(&key.as_str())
 }
 
 // === impl Deciding ===
 
 impl Deciding {
-    fn decide(&self, parent: &SpanRef<'_>, trace_id: TraceId, beginning: Beginning<'_>) -> SamplingDecision {
-        let context = parent.span_context();
+    fn decide(&self, parent: &Parent<'_>, trace_id: TraceId, beginning: Beginning<'_>) -> SamplingDecision {
+        let context = parent.context;
         if !context.is_valid() {
             self.begin(beginning)
         } else if !context.is_remote() {
@@ -136,8 +168,8 @@ impl Deciding {
 
     /// Decides of a trace that begins here, or whose caller has no say.
     fn begin(&self, beginning: Beginning<'_>) -> SamplingDecision {
-        let Beginning { name, attributes, chance } = beginning;
-        if let Some((sample, tally)) = self.rules.of(name, attributes) {
+        let Beginning { name, other_name, chance } = beginning;
+        if let Some((sample, tally)) = self.rules.of(name, other_name) {
             let is_sampled = sample.takes(chance);
             tally.count(is_sampled);
             return match sample {
@@ -158,17 +190,17 @@ impl Deciding {
     }
 
     /// Decides of a span whose parent is in this process.
-    fn go_on(&self, parent: &SpanRef<'_>, chance: u64) -> SamplingDecision {
+    fn go_on(&self, parent: &Parent<'_>, chance: u64) -> SamplingDecision {
         let is_plain = self.rules.is_empty() && self.rate.is_none() && self.keeper.is_none();
         let is_sampled = if is_plain && !self.standard.parent_based {
             // OpenTelemetry's samplers that know no parent decide of each span, and of all spans of a trace alike.
             self.standard.root.takes(chance)
         } else {
-            parent.span_context().is_sampled()
+            parent.context.is_sampled()
         };
         match is_sampled {
             true => SamplingDecision::RecordAndSample,
-            false if self.keeper.is_some() && parent.is_recording() => SamplingDecision::RecordOnly,
+            false if self.keeper.is_some() && parent.is_recording => SamplingDecision::RecordOnly,
             false => SamplingDecision::Drop,
         }
     }

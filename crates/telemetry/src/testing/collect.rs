@@ -68,7 +68,7 @@ impl Spans {
         BRIDGE.call_once(|| {
             let nowhere = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build().tracer("");
             // A test that has a subscriber of its own keeps it.
-            let logs = LogCollector.with_filter(crate::bridge::exported());
+            let logs = LogCollector.with_filter(crate::bridge::exported_events());
             let _ = tracing_subscriber::registry().with(crate::bridge::layer(nowhere)).with(logs).try_init();
         });
         let spans = Self::default();

@@ -74,7 +74,7 @@ impl Variant for Ours {
     ) -> Serving {
         let peer = if self.transport == Transport::Tcp { 2 } else { 0 };
         let server = Server::builder()
-            .layer(self.telemetry.rpc_server().trust(TrustTrace::All))
+            .layer(self.telemetry.rpc_server().methods(&wire::descriptors()).trust(TrustTrace::All))
             .layer(self.filled(SERVER + peer))
             .add_service(wire::Server::new(shop));
         Box::pin(server.serve_with_incoming(incoming))
