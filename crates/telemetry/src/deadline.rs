@@ -91,7 +91,7 @@ pub(crate) fn header(left: Duration) -> HeaderValue {
     } else {
         format!("{}S", left.as_secs())
     };
-    HeaderValue::from_str(&text).expect("digits and a letter are a valid header value")
+    HeaderValue::try_from(text).expect("digits and a letter are a valid header value")
 }
 
 #[cfg(test)]

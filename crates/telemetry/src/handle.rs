@@ -182,6 +182,9 @@ impl Telemetry {
         if decided.is_recorded() {
             let span = span();
             parent.with_span(decided.build(|| self.tracer.build_with_context(span, parent)))
+        } else if current.span_context().is_valid() && !current.span_context().is_remote() {
+            // It is the same to all below which of two spans it is that is not recorded.
+            parent.clone()
         } else {
             parent.with_remote_span_context(decided.into_context())
         }

@@ -168,13 +168,11 @@ pub type AttributeValue = opentelemetry::Value;
 ///
 /// Does nothing where there is no recorded span. Never pass a secret: spans leave the process.
 pub fn set_attribute(key: &'static str, value: impl Into<AttributeValue>) {
-    // The conversion is the caller's code and may enter a span, which a borrowed context does not allow.
-    let value = value.into();
-    Context::map_current(|cx| {
-        if cx.span().is_recording() {
-            cx.span().set_attribute(KeyValue::new(key, value));
-        }
-    });
+    if Context::map_current(|cx| cx.span().is_recording()) {
+        // The conversion is the caller's code and may enter a span, which a borrowed context does not allow.
+        let value = value.into();
+        Context::map_current(|cx| cx.span().set_attribute(KeyValue::new(key, value)));
+    }
 }
 
 /// The id of the current trace as 32 hexadecimal digits, if there is one.

@@ -107,6 +107,9 @@ pub(super) fn tracestate(cx: &Context) -> Option<HeaderValue> {
     let span = cx.span();
     let span = span.span_context();
     let now = span.trace_state();
+    if *now == TraceState::NONE && cx.get::<Received>().is_none() {
+        return None;
+    }
     match received(cx, span).and_then(|received| received.tracestate.as_ref()) {
         Some(list) if list.shown == *now => Some(list.header.clone()),
         Some(list) => tracestate::merged(&list.text, &list.shown, now).as_deref().map(tracestate::header),

@@ -1,6 +1,6 @@
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 

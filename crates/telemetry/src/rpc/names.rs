@@ -1,10 +1,11 @@
 //! The names of methods that code declares, `package.Service/Method`. They live as long as the process, so that a call
 //! makes no text of its own; there are as many as there are methods in its generated code and descriptors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::{LazyLock, Mutex, PoisonError, RwLock};
 
+use foldhash::HashMap;
 use tonic::GrpcMethod;
 
 static DECLARED: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
