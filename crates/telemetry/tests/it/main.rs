@@ -15,3 +15,4 @@ mod sampling;
 mod examples;
 mod exceptions;
 mod secrets;
+mod manual;
