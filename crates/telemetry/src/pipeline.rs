@@ -20,6 +20,8 @@ use crate::pipeline::counted::Counts;
 use crate::sampling::Sampler;
 
 mod counted;
+#[cfg(test)]
+mod encode;
 mod exporter;
 mod logs;
 mod metrics;
