@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context as LayerContext, Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::attributes::last_of_each;
-use crate::scope::Owner;
+use crate::scope::{Owner, is_recorded};
 
 /// Marks log records whose span event has been added already.
 pub(crate) const EXCEPTION_TARGET: &str = "telemetry::exception";
@@ -154,7 +154,7 @@ fn is_unrecorded_here() -> bool {
 
 impl<S: Subscriber> Layer<S> for EventBridge {
     fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
-        if !Context::map_current(|cx| cx.span().is_recording()) {
+        if !is_recorded() {
             return;
         }
         // Records of the `log` crate come under one target; their own is in the normalised metadata.

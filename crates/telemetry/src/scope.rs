@@ -164,11 +164,16 @@ pub(crate) fn with_told<T>(work: impl FnOnce(&mut Told) -> T) -> Option<T> {
 /// The value of an attribute: text, a whole number, a number or a truth value.
 pub type AttributeValue = opentelemetry::Value;
 
+/// Whether the current span is recorded: worth asking before work is done for its attributes only.
+pub fn is_recorded() -> bool {
+    Context::map_current(|cx| cx.span().is_recording())
+}
+
 /// Sets an attribute on the current span: the innermost `#[tracing::instrument]` span, or the RPC's.
 ///
 /// Does nothing where there is no recorded span. Never pass a secret: spans leave the process.
 pub fn set_attribute(key: &'static str, value: impl Into<AttributeValue>) {
-    if Context::map_current(|cx| cx.span().is_recording()) {
+    if is_recorded() {
         // The conversion is the caller's code and may enter a span, which a borrowed context does not allow.
         let value = value.into();
         Context::map_current(|cx| cx.span().set_attribute(KeyValue::new(key, value)));

@@ -81,18 +81,25 @@ fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
 
 /// The value of a lower-case hexadecimal digit; more than 15 for anything else.
 fn digit(character: u8) -> u8 {
-    match character {
-        b'0'..=b'9' => character - b'0',
-        b'a'..=b'f' => character - b'a' + 10,
-        _ => 0xf0,
-    }
+    DIGITS[usize::from(character)]
 }
 
+/// A look-up: this is done some fifty times a call.
+static DIGITS: [u8; 256] = {
+    let mut digits = [0xf0; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const LETTERS: &[u8; 16] = b"0123456789abcdef";
     for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0x0f)];
+        pair[0] = LETTERS[usize::from(byte >> 4)];
+        pair[1] = LETTERS[usize::from(byte & 0x0f)];
     }
 }
 

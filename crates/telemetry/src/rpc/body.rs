@@ -63,9 +63,10 @@ where
         if watch.is_over(&polled) {
             this.inner.set(None);
         } else if let (Poll::Ready(Some(Ok(_))), Some(inner)) = (&polled, this.inner.as_ref().as_pin_ref())
+            && watch.call.side() == Side::Server
             && inner.is_end_stream()
         {
-            // The transport will not ask again.
+            // The transport will not ask again; a client does.
             watch.call.finish(&Outcome::of_missing_status(watch.http_status));
         }
         polled

@@ -107,8 +107,11 @@ where
     }
 
     fn call(&mut self, request: R) -> S::Future {
-        for key in self.filling {
-            telemetry::set_attribute(key, "filled up");
+        // As the peers' filling, at the end of a span, sees only those that are recorded.
+        if telemetry::is_recorded() {
+            for key in self.filling {
+                telemetry::set_attribute(key, "filled up");
+            }
         }
         self.inner.call(request)
     }
