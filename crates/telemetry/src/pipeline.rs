@@ -19,13 +19,18 @@ use crate::init::InitError;
 use crate::pipeline::counted::Counts;
 use crate::sampling::Sampler;
 
+mod buffers;
 mod counted;
-#[cfg(test)]
+mod buffers;
+mod counted;
+mod direct;
+mod encode;
 mod encode;
 mod exporter;
 mod logs;
 mod metrics;
 mod otlp;
+mod sender;
 mod spans;
 
 pub use counted::Report;

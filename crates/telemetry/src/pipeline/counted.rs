@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use opentelemetry_sdk::logs::{LogBatch, LogExporter};
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
+use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 
 use crate::limits::Limits;
 use crate::points;
@@ -24,8 +25,10 @@ pub struct Report {
     pub ended: u64,
     /// Spans that an exporter has taken.
     pub exported: u64,
-    /// Spans that an exporter has given up.
+    /// Spans that an exporter has given up, or that the collector has refused.
     pub failed: u64,
+    /// Spans that there was no room for, because too many waited (`OTEL_BSP_MAX_QUEUE_SIZE`).
+    pub dropped: u64,
 }
 
 #[derive(Debug, Default)]
@@ -33,25 +36,34 @@ pub(crate) struct Counts {
     ended: AtomicU64,
     exported: AtomicU64,
     failed: AtomicU64,
+    dropped: AtomicU64,
 }
 
-/// Stands before the batch processor: counts what ends, keeps spans back that are recorded but not sampled, and cuts the
-/// others to their limits.
+/// Stands before what exports: counts what ends, keeps spans back that are recorded but not sampled, and cuts the others
+/// to their limits.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    inner: BatchSpanProcessor,
+pub(crate) struct Gate<P> {
+    inner: P,
     counts: Arc<Counts>,
     limits: Limits,
 }
 
-/// Stands behind a batch processor: counts what is exported, tells when exporting begins to fail and when it works
-/// again, and keeps a panic of the exporter from ending the worker.
+/// Counts what becomes of the items of one signal, and tells when exporting begins to fail and when it works again.
+#[derive(Debug)]
+pub(crate) struct Fate {
+    counts: Arc<Counts>,
+    what: &'static str,
+    is_failing: AtomicBool,
+    has_dropped: AtomicBool,
+    has_rejected: AtomicBool,
+}
+
+/// Stands behind a processor of the SDK: counts what is exported, and keeps a panic of the exporter from ending the
+/// worker.
 #[derive(Debug)]
 pub(crate) struct Counted<E> {
     inner: E,
-    counts: Arc<Counts>,
-    failing: AtomicBool,
-    what: &'static str,
+    fate: Fate,
 }
 
 // === impl Report ===
@@ -71,19 +83,20 @@ impl Counts {
             ended: self.ended.load(Ordering::Relaxed),
             exported: self.exported.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
         }
     }
 }
 
 // === impl Gate ===
 
-impl Gate {
-    pub(crate) fn new(inner: BatchSpanProcessor, counts: Arc<Counts>, limits: Limits) -> Self {
+impl<P> Gate<P> {
+    pub(crate) fn new(inner: P, counts: Arc<Counts>, limits: Limits) -> Self {
         Self { inner, counts, limits }
     }
 }
 
-impl SpanProcessor for Gate {
+impl<P: SpanProcessor> SpanProcessor for Gate<P> {
     fn on_start(&self, span: &mut Span, cx: &Context) {
         self.inner.on_start(span, cx);
     }
@@ -109,25 +122,20 @@ impl SpanProcessor for Gate {
     }
 }
 
-// === impl Counted ===
+// === impl Fate ===
 
-impl<E> Counted<E> {
-    /// Counts what `inner` exports; `what` names it in the log, for example `spans`.
-    pub(crate) fn new(inner: E, counts: Arc<Counts>, what: &'static str) -> Self {
-        Self { inner, counts, failing: AtomicBool::new(false), what }
+impl Fate {
+    /// `what` names the items in the log, for example `spans`.
+    pub(crate) fn new(counts: Arc<Counts>, what: &'static str) -> Self {
+        let never = || AtomicBool::new(false);
+        Self { counts, what, is_failing: never(), has_dropped: never(), has_rejected: never() }
     }
 
-    async fn watch(&self, items: usize, export: impl Future<Output = OTelSdkResult>) -> OTelSdkResult {
-        let exported = AssertUnwindSafe(export).catch_unwind().await;
-        let result = exported.unwrap_or_else(|_| Err(OTelSdkError::InternalFailure("the exporter panicked".into())));
-        self.note(items as u64, &result);
-        result
-    }
-
-    fn note(&self, items: u64, result: &OTelSdkResult) {
+    /// Some were exported, or given up for a reason.
+    pub(crate) fn note(&self, items: u64, result: Result<(), &dyn Display>) {
         let counter = if result.is_ok() { &self.counts.exported } else { &self.counts.failed };
         counter.fetch_add(items, Ordering::Relaxed);
-        let was_failing = self.failing.swap(result.is_err(), Ordering::Relaxed);
+        let was_failing = self.is_failing.swap(result.is_err(), Ordering::Relaxed);
         match result {
             Err(error) if !was_failing => tracing::warn!(%error, "{} cannot be exported", self.what),
             Ok(()) if was_failing => {
@@ -136,6 +144,39 @@ impl<E> Counted<E> {
             }
             _ => {}
         }
+    }
+
+    /// Some were refused by a collector that took the others. Told once: it will refuse the next as well.
+    pub(crate) fn rejected(&self, items: u64, reason: &str) {
+        self.counts.failed.fetch_add(items, Ordering::Relaxed);
+        let is_worth_telling = items > 0 || !reason.is_empty();
+        if is_worth_telling && !self.has_rejected.swap(true, Ordering::Relaxed) {
+            tracing::warn!(items, reason, "the collector refuses {}", self.what);
+        }
+    }
+
+    /// There was no room for one. Told once; how many it were stands in the report.
+    pub(crate) fn dropped(&self) {
+        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        if !self.has_dropped.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{} are dropped, too many wait for the collector", self.what);
+        }
+    }
+}
+
+// === impl Counted ===
+
+impl<E> Counted<E> {
+    /// Counts what `inner` exports; `what` names it in the log, for example `spans`.
+    pub(crate) fn new(inner: E, counts: Arc<Counts>, what: &'static str) -> Self {
+        Self { inner, fate: Fate::new(counts, what) }
+    }
+
+    async fn watch(&self, items: usize, export: impl Future<Output = OTelSdkResult>) -> OTelSdkResult {
+        let exported = AssertUnwindSafe(export).catch_unwind().await;
+        let result = exported.unwrap_or_else(|_| Err(OTelSdkError::InternalFailure("the exporter panicked".into())));
+        self.fate.note(items as u64, result.as_ref().map(|()| ()).map_err(|error| error as &dyn Display));
+        result
     }
 }
 

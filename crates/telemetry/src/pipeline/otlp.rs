@@ -1,13 +1,25 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithTonicConfig};
+use http::uri::Scheme;
+use opentelemetry_otlp::{LogExporter, MetricExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::metrics::Temporality;
 use tokio::runtime::Handle;
 use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
+use tonic::transport::{ClientTlsConfig, Endpoint};
 
 use crate::environment::Environment;
+use crate::error_chain::error_chain;
 use crate::init::InitError;
+use crate::pipeline::sender::Sender;
+
+/// Who sends (OTLP exporter specification, "User Agent").
+const USER_AGENT: &str = concat!("throughline-telemetry/", env!("CARGO_PKG_VERSION"));
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon a connection is known to be dead: nothing else tells of a peer that has vanished.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Where and how one signal is exported: its own variable, else the general one, else the default
 /// (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
@@ -43,12 +55,20 @@ impl Otlp {
         Ok(Self { endpoint, timeout, headers: headers(environment, &name("HEADERS")) })
     }
 
-    /// An exporter of spans whose connection lives on `runtime`.
-    pub(crate) fn spans(self, runtime: &Handle) -> Result<SpanExporter, InitError> {
+    /// What sends spans, over a connection that lives on `runtime`.
+    pub(super) fn sender(self, runtime: &Handle) -> Result<Sender, InitError> {
+        let failed = |error: tonic::transport::Error| InitError::Exporter(error_chain(&error));
+        let mut endpoint = Endpoint::from_shared(self.endpoint)
+            .and_then(|endpoint| endpoint.user_agent(USER_AGENT))
+            .map_err(failed)?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE);
+        if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
+            endpoint = endpoint.tls_config(ClientTlsConfig::new().with_enabled_roots()).map_err(failed)?;
+        }
         let _guard = runtime.enter();
-        let builder = SpanExporter::builder().with_tonic();
-        let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
-        builder.build().map_err(|error| InitError::Exporter(error.to_string()))
+        Ok(Sender::new(endpoint.connect_lazy(), self.headers, self.timeout))
     }
 
     /// An exporter of log records whose connection lives on `runtime`.

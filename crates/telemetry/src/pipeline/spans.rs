@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
@@ -10,9 +11,12 @@ use crate::console::ConsoleExporter;
 use crate::environment::Environment;
 use crate::init::InitError;
 use crate::limits::Limits;
-use crate::pipeline::counted::{Counted, Counts, Gate};
+use crate::pipeline::buffers::Buffers;
+use crate::pipeline::counted::{Counted, Counts, Fate, Gate};
+use crate::pipeline::direct::Direct;
 use crate::pipeline::exporter::{Exporter, exporter};
 use crate::pipeline::otlp::Otlp;
+use crate::pipeline::sender::Sender;
 use crate::sampling::{Ids, Sampler};
 
 /// The provider that the environment asks for.
@@ -24,6 +28,7 @@ pub(super) fn provider(
     counts: &Arc<Counts>,
     runtime: &Handle,
 ) -> Result<SdkTracerProvider, InitError> {
+    let described = resource.clone();
     let provider = builder(environment, resource, sampler);
     if disabled {
         return Ok(provider.build());
@@ -34,8 +39,9 @@ pub(super) fn provider(
             provider.with_span_processor(sampler.keeping(batched(environment, ConsoleExporter::stdout(), counts)))
         }
         Exporter::Otlp => {
-            let exporter = Otlp::new(environment, "TRACES")?.spans(runtime)?;
-            provider.with_span_processor(sampler.keeping(batched(environment, exporter, counts)))
+            let sender = Otlp::new(environment, "TRACES")?.sender(runtime)?;
+            let direct = direct(environment, &described, sender, counts, runtime);
+            provider.with_span_processor(sampler.keeping(direct))
         }
     }
     .build())
@@ -57,19 +63,50 @@ pub(super) fn builder(environment: &Environment, resource: Resource, sampler: &S
         .with_max_attributes_per_link(limit("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", 128))
 }
 
+/// How spans are batched, by `OTEL_BSP_*`.
+struct Batches {
+    most_spans: usize,
+    batch: usize,
+    delay: Duration,
+}
+
+impl Batches {
+    fn of(environment: &Environment) -> Self {
+        let most_spans = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048);
+        let batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512).min(most_spans);
+        let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        let delay = environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000);
+        Self { most_spans: size(most_spans), batch: size(batch), delay }
+    }
+}
+
+/// To a collector.
+fn direct(
+    environment: &Environment,
+    resource: &Resource,
+    sender: Sender,
+    counts: &Arc<Counts>,
+    runtime: &Handle,
+) -> impl SpanProcessor + 'static {
+    let Batches { most_spans, batch, delay } = Batches::of(environment);
+    let (buffers, fate) = (Buffers::new(most_spans, batch), Arc::new(Fate::new(Arc::clone(counts), "spans")));
+    let direct = Direct::new(buffers, delay, resource, sender, fate, runtime);
+    Gate::new(direct, Arc::clone(counts), Limits::of(environment))
+}
+
+/// To whatever the SDK's own processor hands spans to.
 fn batched(
     environment: &Environment,
     exporter: impl SpanExporter + 'static,
     counts: &Arc<Counts>,
 ) -> impl SpanProcessor + 'static {
-    let queue = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048);
-    let batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512);
+    let Batches { most_spans, batch, delay } = Batches::of(environment);
     let config = BatchConfigBuilder::default()
-        .with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX))
-        .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
-        .with_scheduled_delay(environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000))
+        .with_max_queue_size(most_spans)
+        .with_max_export_batch_size(batch)
+        .with_scheduled_delay(delay)
         .build();
-    let limits = Limits::of(environment);
     let exporter = Counted::new(exporter, Arc::clone(counts), "spans");
-    Gate::new(BatchSpanProcessor::builder(exporter).with_batch_config(config).build(), Arc::clone(counts), limits)
+    let batched = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
+    Gate::new(batched, Arc::clone(counts), Limits::of(environment))
 }

@@ -8,6 +8,7 @@ mod parenting;
 mod context;
 mod answers;
 mod export;
+mod pipeline;
 mod corners;
 mod http_server;
 mod messaging;

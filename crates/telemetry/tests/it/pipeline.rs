@@ -1,0 +1,212 @@
+//! What becomes of ended spans, by what a collector answers.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use telemetry::{Report, Service, Telemetry};
+use tokio::net::TcpListener;
+use tokio::sync::Barrier;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Endpoint, Server};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Answers as the script says, then OK, and keeps what it was sent.
+#[derive(Clone, Default)]
+struct Collector {
+    script: Arc<Mutex<VecDeque<Result<ExportTraceServiceResponse, Status>>>>,
+    received: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
+    /// Before it answers, so many requests must be there.
+    together: Option<Arc<Barrier>>,
+    /// Never answers.
+    hangs: bool,
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.received.lock().unwrap().push(request.into_inner());
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        if let Some(together) = &self.together {
+            together.wait().await;
+        }
+        let answer = self.script.lock().unwrap().pop_front();
+        answer.unwrap_or_else(|| Ok(ExportTraceServiceResponse::default())).map(Response::new)
+    }
+}
+
+impl Collector {
+    fn answering(script: impl IntoIterator<Item = Result<ExportTraceServiceResponse, Status>>) -> Self {
+        Self { script: Arc::new(Mutex::new(script.into_iter().collect())), ..Self::default() }
+    }
+
+    /// Takes requests on a free port for as long as the test runs.
+    async fn serve(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::builder().add_service(TraceServiceServer::new(self.clone()));
+        #[expect(clippy::disallowed_methods, reason = "belongs to no request")]
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        address
+    }
+
+    fn requests(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+
+    /// The names of all spans, and of the services they came from.
+    fn spans(&self) -> Vec<(String, String)> {
+        let received = self.received.lock().unwrap();
+        let of_service = received.iter().flat_map(|request| &request.resource_spans).flat_map(|from| {
+            let resource = from.resource.as_ref().unwrap();
+            let name = resource.attributes.iter().find(|attribute| attribute.key == "service.name").unwrap();
+            let name = format!("{:?}", name.value);
+            from.scope_spans.iter().flat_map(|scope| &scope.spans).map(move |span| (name.clone(), span.name.clone()))
+        });
+        of_service.collect()
+    }
+}
+
+fn exporting_to(collector: SocketAddr, settings: &[(&str, &str)]) -> Telemetry {
+    let endpoint = format!("http://{collector}");
+    let general = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
+        ("OTEL_LOGS_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        // Longer than any test: what leaves was flushed, or made a request full.
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+    ];
+    let environment = general.into_iter().chain(settings.iter().copied()).collect();
+    Telemetry::new(&Service::new("sender", "0"), &environment).unwrap()
+}
+
+/// Ends so many spans: those of calls that nobody answers.
+async fn end(telemetry: &Telemetry, spans: usize) {
+    let endpoint = Endpoint::from_static("http://127.0.0.1:1");
+    let mut client = tonic::client::Grpc::new(telemetry.rpc_client(&endpoint).layer(endpoint.connect_lazy()));
+    for _ in 0..spans {
+        client.ready().await.unwrap();
+        let path = http::uri::PathAndQuery::from_static("/test.v1.Nobody/Call");
+        let codec = tonic_prost::ProstCodec::<(), ()>::default();
+        client.unary(Request::new(()), path, codec).await.unwrap_err();
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn after(collector: &Collector, spans: usize) -> Report {
+    let telemetry = exporting_to(collector.serve().await, &[]);
+    end(&telemetry, spans).await;
+    telemetry.flush(LIMIT).await
+}
+
+fn report(ended: u64, exported: u64, failed: u64, dropped: u64) -> Report {
+    Report { ended, exported, failed, dropped }
+}
+
+#[tokio::test]
+async fn spans_of_many_ends_arrive_in_one_request_with_their_resource() {
+    let collector = Collector::default();
+    assert_eq!(after(&collector, 3).await, report(3, 3, 0, 0));
+    assert_eq!(collector.requests(), 1);
+    let spans = collector.spans();
+    assert_eq!(spans.len(), 3);
+    assert!(
+        spans.iter().all(|(service, span)| service.contains("sender") && span == "test.v1.Nobody/Call"),
+        "{spans:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_can_be_sent_again_is_and_what_cannot_is_not() {
+    let with_time = |code| {
+        let details = ErrorDetails::with_retry_info(Some(Duration::from_millis(1)));
+        Status::with_error_details(code, "later", details)
+    };
+    for again in [
+        Status::unavailable("starting"),
+        Status::cancelled("starting"),
+        Status::aborted("starting"),
+        with_time(Code::ResourceExhausted),
+    ] {
+        let collector = Collector::answering([Err(again)]);
+        assert_eq!(after(&collector, 1).await, report(1, 1, 0, 0));
+        assert_eq!(collector.requests(), 2);
+    }
+    for for_good in [
+        Status::invalid_argument("no"),
+        Status::unauthenticated("no"),
+        Status::unimplemented("no"),
+        Status::resource_exhausted("full, and does not say until when"),
+    ] {
+        let collector = Collector::answering([Err(for_good)]);
+        assert_eq!(after(&collector, 1).await, report(1, 0, 1, 0));
+        assert_eq!(collector.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_a_collector_takes_in_part_is_counted_and_not_sent_again() {
+    let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
+    let collector = Collector::answering([Ok(ExportTraceServiceResponse { partial_success: Some(partial) })]);
+    assert_eq!(after(&collector, 3).await, report(3, 1, 2, 0));
+    assert_eq!(collector.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_collector_that_does_not_answer_is_given_up_in_time() {
+    let collector = Collector { hangs: true, ..Collector::default() };
+    let telemetry = exporting_to(collector.serve().await, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "50")]);
+    end(&telemetry, 1).await;
+    assert_eq!(telemetry.flush(LIMIT).await, report(1, 0, 1, 0));
+}
+
+#[tokio::test]
+async fn several_requests_are_on_their_way_at_once() {
+    // Whoever sent one after the other would wait for ever.
+    let collector = Collector { together: Some(Arc::new(Barrier::new(4))), ..Collector::default() };
+    let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")];
+    let telemetry = exporting_to(collector.serve().await, &settings);
+    end(&telemetry, 8).await;
+    assert_eq!(telemetry.flush(LIMIT).await, report(8, 8, 0, 0));
+    assert_eq!(collector.requests(), 4);
+}
+
+#[tokio::test]
+async fn a_full_request_leaves_without_being_asked() {
+    let collector = Collector { together: Some(Arc::new(Barrier::new(2))), ..Collector::default() };
+    let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")];
+    let telemetry = exporting_to(collector.serve().await, &settings);
+    end(&telemetry, 2).await;
+    // The second party of the barrier: the request has come, though nothing was flushed.
+    collector.together.as_ref().unwrap().wait().await;
+    assert_eq!(collector.spans().len(), 2);
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_counted_and_room_comes_back() {
+    let collector = Collector::default();
+    let telemetry = exporting_to(collector.serve().await, &[("OTEL_BSP_MAX_QUEUE_SIZE", "2")]);
+    // Two are a full request, so of three the third may find room or not.
+    end(&telemetry, 3).await;
+    let first = telemetry.flush(LIMIT).await;
+    assert_eq!((first.ended, first.failed, first.exported + first.dropped), (3, 0, 3));
+    end(&telemetry, 1).await;
+    assert_eq!(telemetry.flush(LIMIT).await.exported, first.exported + 1);
+
+    let hanging = Collector { hangs: true, ..Collector::default() };
+    let telemetry = exporting_to(hanging.serve().await, &[("OTEL_BSP_MAX_QUEUE_SIZE", "2")]);
+    end(&telemetry, 5).await;
+    assert_eq!(telemetry.flush(Duration::ZERO).await, report(5, 0, 0, 3));
+}
