@@ -23,7 +23,7 @@ use crate::pipeline::{Pipeline, Report};
 use crate::propagation::{Caller, Propagation};
 use crate::rpc::{RpcClientLayer, RpcServerLayer};
 use crate::sampling::SamplingReport;
-use crate::scope::Owner;
+use crate::scope::{self, Owner};
 use crate::semconv;
 use crate::service::Service;
 
@@ -182,7 +182,7 @@ impl Telemetry {
         if decided.is_recorded() {
             let span = span();
             parent.with_span(decided.build(|| self.tracer.build_with_context(span, parent)))
-        } else if current.span_context().is_valid() && !current.span_context().is_remote() {
+        } else if scope::is_unrecorded(parent) {
             // It is the same to all below which of two spans it is that is not recorded.
             parent.clone()
         } else {

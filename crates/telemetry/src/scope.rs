@@ -151,6 +151,14 @@ fn with_scope<T>(work: impl FnOnce(Option<&mut Scope>) -> T) -> T {
     })
 }
 
+/// Whether the span of `cx` is one of this process that is neither sampled nor recorded: then nothing below it is. One of
+/// another process only advises.
+pub(crate) fn is_unrecorded(cx: &Context) -> bool {
+    let span = cx.span();
+    let context = span.span_context();
+    context.is_valid() && !context.is_remote() && !context.is_sampled() && !span.is_recording()
+}
+
 /// The deadline of the current call.
 pub(crate) fn deadline() -> Option<Deadline> {
     with_scope(|scope| scope.and_then(|scope| scope.deadline))
