@@ -71,6 +71,12 @@ impl Place {
         Self { cx, scope: Cell::new(Some(Scope { deadline, told: Told::default() })) }
     }
 
+    /// The place of a call that is a part of the current one: what one has told of, the other has.
+    pub(crate) fn within(cx: Context, deadline: Option<Deadline>) -> Self {
+        let told = with_told(Told::shared).unwrap_or_default();
+        Self { cx, scope: Cell::new(Some(Scope { deadline, told })) }
+    }
+
     /// Where the thread works right now, for more work of the same call.
     pub(crate) fn current() -> Self {
         Self { cx: Context::current(), scope: Cell::new(with_scope(|scope| scope.map(Scope::shared))) }
