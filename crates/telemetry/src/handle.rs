@@ -143,6 +143,10 @@ impl Telemetry {
 
     /// The layer that brings `#[tracing::instrument]` spans and events along, for a program that sets up its own
     /// `tracing` subscriber; [`init()`](crate::init()) includes it. Spans outside any call are this service's.
+    ///
+    /// Below a call that is not recorded no span of INFO and above is made, for no layer of the subscriber: its fields are not
+    /// evaluated, logs do not show it, and it carries no context. A task that is to stay part of such a call is spawned with
+    /// [`spawn`](crate::spawn); with `in_current_span` alone it would begin a trace of its own.
     pub fn tracing_layer<S>(&self) -> impl Layer<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
