@@ -130,3 +130,16 @@ async fn an_error_told_for_the_messages_of_an_outgoing_call_is_told_for_the_call
     .await;
     assert_eq!(spans.logs().len(), 1);
 }
+
+#[tokio::test]
+async fn an_error_is_told_once_in_all_the_work_of_a_message() {
+    let spans = Spans::new();
+    let consumer = service(&spans, "test", &[]).consumer("outbox", "orders");
+    for _ in 0..2 {
+        let processing = consumer.process_all([]);
+        processing.in_context(async { tell("disk full") }).await;
+        processing.in_context(async { telemetry::spawn(async { tell("disk full") }).await.unwrap() }).await;
+        processing.run(async { Err::<(), _>(io::Error::other("disk full")) }).await.unwrap_err();
+    }
+    assert_eq!(spans.logs().len(), 2);
+}
