@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context as LayerContext, Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::attributes::last_of_each;
-use crate::scope::{Owner, is_recorded};
+use crate::scope::{self, Owner, is_recorded};
 
 /// Marks log records whose span event has been added already.
 pub(crate) const EXCEPTION_TARGET: &str = "telemetry::exception";
@@ -121,7 +121,7 @@ impl Tracer for ContextTracer {
 
 impl<S: Subscriber> Layer<S> for Gate {
     fn enabled(&self, _: &Metadata<'_>, _: LayerContext<'_, S>) -> bool {
-        !is_unrecorded_here()
+        !Context::map_current(scope::is_unrecorded)
     }
 }
 
@@ -138,16 +138,6 @@ impl<S> Filter<S> for Gate {
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(LevelFilter::INFO)
     }
-}
-
-/// Whether the current span is one of this process that is neither sampled nor recorded: then nothing below it is. One of
-/// another process only advises.
-fn is_unrecorded_here() -> bool {
-    Context::map_current(|cx| {
-        let span = cx.span();
-        let context = span.span_context();
-        context.is_valid() && !context.is_remote() && !context.is_sampled() && !span.is_recording()
-    })
 }
 
 // === impl EventBridge ===

@@ -23,7 +23,7 @@ use crate::pipeline::{Pipeline, Report};
 use crate::propagation::{Caller, Propagation};
 use crate::rpc::{RpcClientLayer, RpcServerLayer};
 use crate::sampling::SamplingReport;
-use crate::scope::Owner;
+use crate::scope::{self, Owner};
 use crate::semconv;
 use crate::service::Service;
 
@@ -143,6 +143,10 @@ impl Telemetry {
 
     /// The layer that brings `#[tracing::instrument]` spans and events along, for a program that sets up its own
     /// `tracing` subscriber; [`init()`](crate::init()) includes it. Spans outside any call are this service's.
+    ///
+    /// Below a call that is not recorded no span of INFO and above is made, for no layer of the subscriber: its fields are not
+    /// evaluated, logs do not show it, and it carries no context. A task that is to stay part of such a call is spawned with
+    /// [`spawn`](crate::spawn); with `in_current_span` alone it would begin a trace of its own.
     pub fn tracing_layer<S>(&self) -> impl Layer<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
@@ -182,7 +186,7 @@ impl Telemetry {
         if decided.is_recorded() {
             let span = span();
             parent.with_span(decided.build(|| self.tracer.build_with_context(span, parent)))
-        } else if current.span_context().is_valid() && !current.span_context().is_remote() {
+        } else if scope::is_unrecorded(parent) {
             // It is the same to all below which of two spans it is that is not recorded.
             parent.clone()
         } else {

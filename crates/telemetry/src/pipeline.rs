@@ -21,10 +21,7 @@ use crate::sampling::Sampler;
 
 mod buffers;
 mod counted;
-mod buffers;
-mod counted;
 mod direct;
-mod encode;
 mod encode;
 mod exporter;
 mod logs;

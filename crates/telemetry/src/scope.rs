@@ -68,7 +68,17 @@ pin_project! {
 impl Place {
     /// The place of a call of its own.
     pub(crate) fn new(cx: Context, deadline: Option<Deadline>) -> Self {
-        Self { cx, scope: Cell::new(Some(Scope { deadline, told: Told::default() })) }
+        Self::telling(cx, deadline, Told::default())
+    }
+
+    /// The place of work that shares with other work what it has told of.
+    pub(crate) fn telling(cx: Context, deadline: Option<Deadline>, told: Told) -> Self {
+        Self { cx, scope: Cell::new(Some(Scope { deadline, told })) }
+    }
+
+    /// The place of a call that is a part of the current one: what one has told of, the other has.
+    pub(crate) fn within(cx: Context, deadline: Option<Deadline>) -> Self {
+        Self::telling(cx, deadline, with_told(Told::shared).unwrap_or_default())
     }
 
     /// Where the thread works right now, for more work of the same call.
@@ -149,6 +159,14 @@ fn with_scope<T>(work: impl FnOnce(Option<&mut Scope>) -> T) -> T {
         current.set(scope);
         done
     })
+}
+
+/// Whether the span of `cx` is one of this process that is neither sampled nor recorded: then nothing below it is. One of
+/// another process only advises.
+pub(crate) fn is_unrecorded(cx: &Context) -> bool {
+    let span = cx.span();
+    let context = span.span_context();
+    context.is_valid() && !context.is_remote() && !context.is_sampled() && !span.is_recording()
 }
 
 /// The deadline of the current call.

@@ -37,8 +37,7 @@ impl Exchange {
         let methods = client.telemetry.http_methods();
         let in_flight = client.meter.as_ref().map(|meter| meter.count(asked(methods, request), call.url_template));
         let name = name(methods, request, call);
-        let template = Some(call.url_template).filter(|template| !template.is_empty());
-        let cx = client.telemetry.start(&Context::current(), &name, template, || {
+        let cx = client.telemetry.start(&Context::current(), &name, None, || {
             let mut attributes = attributes(methods, request, call);
             attributes.extend(client.request_headers.attributes(request.headers()));
             SpanBuilder::from_name(name.clone())

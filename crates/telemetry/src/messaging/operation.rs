@@ -18,7 +18,7 @@ use crate::bridge::EXCEPTION_TARGET;
 use crate::clock::Started;
 use crate::deadline::Deadline;
 use crate::error_chain::error_chain;
-use crate::exception;
+use crate::exception::{self, Told};
 use crate::handle::Telemetry;
 use crate::rpc::code_name;
 use crate::scope::{Owner, Place};
@@ -37,6 +37,8 @@ pub struct MessageOperation {
     cx: Context,
     /// That of the call being served.
     deadline: Option<Deadline>,
+    /// Shared by all work of the operation.
+    told: Told,
     started: Started,
     /// Those of its series, all but `error.type`.
     attributes: Vec<KeyValue>,
@@ -98,6 +100,7 @@ impl Maker {
             operation: plan.operation,
             cx,
             deadline: Deadline::current(),
+            told: Told::default().shared(),
             started,
             attributes,
             messages: plan.messages,
@@ -144,7 +147,7 @@ impl MessageOperation {
         E: Error + 'static,
     {
         let mut work = pin!(work);
-        let mut place = Place::new(self.cx.clone(), self.deadline);
+        let mut place = self.place();
         let entered = &mut place;
         // A panic is caught only to be told, and goes on.
         let ran = poll_fn(move |task| match catch_unwind(AssertUnwindSafe(|| entered.poll(work.as_mut(), task))) {
@@ -169,7 +172,7 @@ impl MessageOperation {
 
     /// Polls `future` in the operation's context, for work that [`run`](Self::run) does not fit.
     pub fn in_context<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        Place::new(self.cx.clone(), self.deadline).hold(future)
+        self.place().hold(future)
     }
 
     /// Ends the operation: it is done.
@@ -188,6 +191,10 @@ impl MessageOperation {
         span.set_attribute(KeyValue::new(semconv::MESSAGING_BATCH_MESSAGE_COUNT, messages.len() as i64));
         self.messages = if is_counted { messages.len() as u64 } else { 0 };
         messages.into_iter().filter(SpanContext::is_valid).for_each(|message| span.add_link(message, Vec::new()));
+    }
+
+    fn place(&self) -> Place {
+        Place::telling(self.cx.clone(), self.deadline, self.told.clone())
     }
 
     fn tell(&self, kind: Option<&'static str>, message: &str) {

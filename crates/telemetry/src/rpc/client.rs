@@ -174,7 +174,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture<S::Future> {
         let call = self.layer.observe(&mut request);
         // The transport polls the body on a task of its own.
-        let place = Place::new(call.context().clone(), call.deadline());
+        let place = Place::within(call.context().clone(), call.deadline());
         let request = request.map(|body| tonic::body::Body::new(RequestBody::new(body, place)));
         ResponseFuture::new(call, false, || self.inner.call(request))
     }

@@ -13,6 +13,7 @@ mod corners;
 mod http_server;
 mod messaging;
 mod sampling;
+mod unsampled;
 mod examples;
 mod exceptions;
 mod secrets;
