@@ -1,9 +1,12 @@
 //! HTTP requests as CLIENT spans and durations, with reqwest.
 
+mod asked;
 mod body;
 mod exchange;
 mod metrics;
 mod url;
+
+use std::sync::Arc;
 
 use http::HeaderMap;
 use opentelemetry::Context;
@@ -47,7 +50,7 @@ pub(crate) use url::redacted_query;
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     telemetry: Telemetry,
-    meter: Option<RequestMeter>,
+    meter: Option<Arc<RequestMeter>>,
     client: Client,
     propagate: Propagate,
     request_headers: Captured,
@@ -83,7 +86,7 @@ pub enum Propagate {
 
 impl HttpClient {
     pub(crate) fn new(telemetry: Telemetry, client: Client) -> Self {
-        let meter = telemetry.meter().map(RequestMeter::new);
+        let meter = telemetry.meter().map(|meter| Arc::new(RequestMeter::new(meter)));
         let (request_headers, response_headers) = (Captured::default(), Captured::default());
         Self { telemetry, meter, client, propagate: Propagate::default(), request_headers, response_headers }
     }
