@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use telemetry::Telemetry;
+use telemetry::{SamplingReport, Telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -36,10 +36,12 @@ pub(crate) async fn serve(
     telemetry: &Telemetry,
     stop: Stop,
 ) -> Infallible {
+    let told = telemetry.clone();
     let router = Router::new()
         .route("/", get(move || async move { index(service) }))
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
+        .route("/telemetry", get(move || async move { Json(Told { sampling: told.sampling() }) }))
         .layer(map_response(close))
         // Measured, but no spans: every probe would be a trace.
         .layer(telemetry.http_server().quiet(|_| true))
@@ -53,8 +55,9 @@ pub(crate) async fn serve(
 fn index(service: &str) -> String {
     format!(
         "{service}: the admin port\n\n\
-         /livez   200 as long as the process runs\n\
-         /readyz  200 when the service can do its work, else 503; names each check\n"
+         /livez      200 as long as the process runs\n\
+         /readyz     200 when the service can do its work, else 503; names each check\n\
+         /telemetry  which traces are sampled: what decides, what was decided so far and why\n"
     )
 }
 
@@ -64,6 +67,12 @@ struct Ready {
     ready: bool,
     stopping: bool,
     checks: Vec<Checked>,
+}
+
+/// The body of `/telemetry`.
+#[derive(Serialize)]
+struct Told {
+    sampling: SamplingReport,
 }
 
 async fn readyz(State(readiness): State<watch::Receiver<Readiness>>) -> Response {

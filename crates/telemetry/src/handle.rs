@@ -154,7 +154,7 @@ impl Telemetry {
         bridge::layer(self.tracer.clone())
     }
 
-    /// What was decided of the service's traces so far, and why.
+    /// What decides of the service's traces, and what was decided so far and why.
     pub fn sampling(&self) -> SamplingReport {
         self.pipeline.sampler().report()
     }

@@ -1,10 +1,14 @@
 //! HTTP requests as CLIENT spans and durations, with reqwest.
 
+mod asked;
 mod body;
 mod exchange;
 mod metrics;
 mod url;
 
+use std::sync::Arc;
+
+use http::HeaderMap;
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
 use reqwest::{Client, Request, Response};
@@ -41,11 +45,12 @@ pub(crate) use url::redacted_query;
 /// `http.client.active_requests` says how many are in flight, by `url.template` too
 /// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/http/http-metrics.md>).
 ///
-/// It sends no trace header unless [`propagate`](Self::propagate) says so: HTTP is how other companies are called.
+/// It sends no trace header unless [`propagate`](Self::propagate) says so: HTTP is how other companies are called. To
+/// services of one's own it sends [all of the context](Propagate::All).
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     telemetry: Telemetry,
-    meter: Option<RequestMeter>,
+    meter: Option<Arc<RequestMeter>>,
     client: Client,
     propagate: Propagate,
     request_headers: Captured,
@@ -71,13 +76,17 @@ pub enum Propagate {
     /// `traceparent`, so that the peer may continue the trace. Never `tracestate` or `baggage`, which are nobody's
     /// business outside.
     TraceParent,
+    /// `traceparent`, `tracestate` and `baggage`, as calls to services of one's own carry them: all that the service
+    /// itself was sent and added, so never to another company. `OTEL_PROPAGATORS` decides which of them; those that it
+    /// leaves out stay as the request was built.
+    All,
 }
 
 // === impl HttpClient ===
 
 impl HttpClient {
     pub(crate) fn new(telemetry: Telemetry, client: Client) -> Self {
-        let meter = telemetry.meter().map(RequestMeter::new);
+        let meter = telemetry.meter().map(|meter| Arc::new(RequestMeter::new(meter)));
         let (request_headers, response_headers) = (Captured::default(), Captured::default());
         Self { telemetry, meter, client, propagate: Propagate::default(), request_headers, response_headers }
     }
@@ -126,11 +135,7 @@ impl HttpClient {
     /// As [`reqwest::Client::execute`]: an answer of any code is no error.
     pub async fn execute(&self, mut request: Request, call: HttpCall) -> Result<Response, reqwest::Error> {
         let mut exchange = Exchange::start(self, &request, call);
-        let carried = match self.propagate {
-            Propagate::Nothing => Context::new(),
-            Propagate::TraceParent => exchange.context().clone(),
-        };
-        inject_traceparent(&carried, request.headers_mut());
+        self.carry(exchange.context(), request.headers_mut());
 
         let sent = self.client.execute(request).with_context(exchange.context().clone()).await;
         match sent {
@@ -142,6 +147,15 @@ impl HttpClient {
                 exchange.finish(Some(&error));
                 Err(error)
             }
+        }
+    }
+
+    /// Writes what is chosen of the context, in place of what the request was built with.
+    fn carry(&self, cx: &Context, headers: &mut HeaderMap) {
+        match self.propagate {
+            Propagate::Nothing => inject_traceparent(&Context::new(), headers),
+            Propagate::TraceParent => inject_traceparent(cx, headers),
+            Propagate::All => self.telemetry.propagation().inject(cx, headers),
         }
     }
 }

@@ -57,7 +57,7 @@ pub use propagation::{
     ExtractContext, InContext, InjectContext, MetadataExtractor, MetadataInjector, Propagation, context_of, in_context,
 };
 pub use rpc::{ResponseBody, ResponseFuture, RpcClient, RpcClientLayer, RpcServer, RpcServerLayer};
-pub use sampling::{Decided, MethodShare, Recorded, Sample, Sampling, SamplingReport};
+pub use sampling::{Decided, MethodShare, Recorded, Sample, Sampling, SamplingReport, SamplingRule, SamplingSettings};
 pub use scope::{AttributeValue, is_recorded, set_attribute, spawn, spawn_detached, trace_id};
 pub use secret::Secret;
 pub use service::Service;

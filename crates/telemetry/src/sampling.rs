@@ -13,19 +13,21 @@ mod room;
 mod keeper;
 mod keeping;
 mod report;
+mod settings;
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::environment::Environment;
-use keeper::Keeper;
 use pattern::Pattern;
-use room::Room;
-use rules::{Rule, Rules};
+use rules::Rule;
 use standard::Standard;
 
 pub(crate) use first::Ids;
 pub use report::{Decided, MethodShare, Recorded, SamplingReport};
 pub(crate) use sampler::Sampler;
+pub use settings::{SamplingRule, SamplingSettings};
 
 /// Which traces are sampled: what code asks for beside `OTEL_TRACES_SAMPLER`, and what the environment may change.
 ///
@@ -63,7 +65,7 @@ pub(crate) use sampler::Sampler;
 /// 2. the standard sampler, if that says no;
 /// 3. the rate, or the standard sampler's yes.
 ///
-/// [`Telemetry::sampling`](crate::Telemetry::sampling) tells what was decided how often, and why. Spans carry nothing of
+/// [`Telemetry::sampling`](crate::Telemetry::sampling) tells what decides, and what was decided how often and why. Spans carry nothing of
 /// it, and no `tracestate` either: OpenTelemetry's probability in the `tracestate` is still in development.
 ///
 /// # What each costs
@@ -91,7 +93,8 @@ pub struct Sampling {
 }
 
 /// Which of the traces that a [rule](Sampling::method) names are sampled.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sample {
     /// All.
     Always,
@@ -175,14 +178,10 @@ impl Sampling {
         if environment.is_true("OTEL_SDK_DISABLED") {
             // The caller's decision is passed on: those behind this service may still record.
             let passing_on = Standard { parent_based: true, root: Sample::Never };
-            return Sampler::new(passing_on, Rules::new(Vec::new()), None, None, None);
+            return Sampler::new(passing_on, &Self::new(), settings::variables(environment));
         }
-        let Self { rules, traces_per_second, forced_per_second, keep_errors, keep_slower_than } =
-            self.under(environment);
-        let keeper = (keep_errors || keep_slower_than.is_some())
-            .then(|| Keeper::new(keep_errors, keep_slower_than, Room::default()));
         let standard = Standard::from_environment(environment);
-        Sampler::new(standard, Rules::new(rules), traces_per_second, forced_per_second, keeper)
+        Sampler::new(standard, &self.under(environment), settings::variables(environment))
     }
 
     /// The same with what variables say instead.

@@ -1,9 +1,10 @@
 //! The admin port.
 
 use reqwest::StatusCode;
+use serde_json::{Value, json};
 use server::{Check, Config};
 
-use crate::running::{Running, soon, start};
+use crate::running::{Running, get, soon, start, start_in};
 
 #[tokio::test]
 async fn livez_says_that_the_process_runs_even_when_it_is_not_ready() {
@@ -17,7 +18,59 @@ async fn livez_says_that_the_process_runs_even_when_it_is_not_ready() {
 async fn the_index_says_what_is_here() {
     let server = start(Config::default(), Vec::new()).await;
     let text = ask(&server, "/").await.text().await.unwrap();
-    assert!(text.contains("/livez") && text.contains("/readyz"), "{text}");
+    assert!(["/livez", "/readyz", "/telemetry"].iter().all(|path| text.contains(path)), "{text}");
+}
+
+#[tokio::test]
+async fn telemetry_says_what_decides_of_sampling_and_what_was_decided() {
+    let variables = [
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
+        ("TELEMETRY_SAMPLING_RULES", "*/GetPayment=never,*/Refund=0.25"),
+        ("TELEMETRY_TRACES_PER_SECOND", "20"),
+        ("TELEMETRY_FORCED_TRACES_PER_SECOND", "2"),
+        ("TELEMETRY_KEEP_ERRORS", "true"),
+        ("TELEMETRY_KEEP_SLOWER_THAN", "500ms"),
+    ];
+    let server = start_in(&variables.into_iter().collect(), Config::default(), Vec::new()).await;
+    get(&mut server.client()).await.unwrap();
+    let expected = json!({
+        "settings": {
+            "sampler": "parentbased_traceidratio",
+            "root": {"ratio": 0.5},
+            "rules": [
+                {"name": "*/GetPayment", "sample": "never"},
+                {"name": "*/Refund", "sample": {"ratio": 0.25}},
+            ],
+            "traces_per_second": 20.0,
+            "forced_per_second": 2.0,
+            "keep_errors": true,
+            "keep_slower_than": "500ms",
+            "variables": variables.map(|(name, _)| name),
+        },
+        "decisions": [
+            {"reason": "rule */GetPayment", "sampled": 0, "unsampled": 1},
+            {"reason": "rule */Refund", "sampled": 0, "unsampled": 0},
+            {"reason": "rate", "sampled": 0, "unsampled": 0},
+            {"reason": "parent", "sampled": 0, "unsampled": 0},
+            {"reason": "ratio", "sampled": 0, "unsampled": 0},
+        ],
+        "refused": 0,
+        "shares": [],
+        "recorded": {"kept_failed": 0, "kept_slow": 0, "dropped": 0, "cut": 0},
+    });
+    assert_eq!(told(&server).await["sampling"], expected);
+}
+
+#[tokio::test]
+async fn telemetry_says_so_where_every_trace_is_sampled() {
+    let server = start(Config::default(), Vec::new()).await;
+    get(&mut server.client()).await.unwrap();
+    let sampling = &told(&server).await["sampling"];
+    assert_eq!(sampling["settings"]["sampler"], "parentbased_always_on");
+    assert_eq!(sampling["settings"]["variables"], json!([]));
+    assert_eq!(sampling["decisions"][1], json!({"reason": "always_on", "sampled": 1, "unsampled": 0}));
+    assert_eq!(sampling["recorded"], Value::Null);
 }
 
 #[tokio::test]
@@ -42,6 +95,13 @@ async fn requests_are_measured_and_make_no_spans() {
     assert_eq!(count(&[("http.response.status_code", "404")]), 2);
     assert_eq!(count(&[]), 4);
     assert!(server.spans.traces().await.is_empty());
+}
+
+/// The body of `/telemetry`.
+async fn told(server: &Running) -> Value {
+    let answer = ask(server, "/telemetry").await;
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
 }
 
 async fn ask(server: &Running, path: &str) -> reqwest::Response {

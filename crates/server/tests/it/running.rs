@@ -7,8 +7,8 @@ use proto::payment::v1 as pb;
 use proto::payment::v1::payment_service_client::PaymentServiceClient;
 use proto::payment::v1::payment_service_server::{PaymentService, PaymentServiceServer};
 use server::{Check, Config, Listeners};
-use telemetry::TrustTrace;
 use telemetry::testing::Spans;
+use telemetry::{Environment, TrustTrace};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -43,6 +43,11 @@ pub(crate) struct Payments {
 
 /// Starts a server with `config` and `checks`.
 pub(crate) async fn start(config: Config, checks: Vec<Check>) -> Running {
+    start_in(&Environment::default(), config, checks).await
+}
+
+/// Starts one whose telemetry is as `environment` says.
+pub(crate) async fn start_in(environment: &Environment, config: Config, checks: Vec<Check>) -> Running {
     let rpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (rpc_address, admin_address) = (rpc.local_addr().unwrap(), admin.local_addr().unwrap());
@@ -57,7 +62,7 @@ pub(crate) async fn start(config: Config, checks: Vec<Check>) -> Running {
         checks,
     };
     let spans = Spans::new();
-    let telemetry = spans.service(telemetry::Service::new("payment", "0.0.0"));
+    let telemetry = spans.service_in(telemetry::Service::new("payment", "0.0.0"), environment);
     let (shutdown, told) = oneshot::channel();
     let served = telemetry::spawn(async move {
         let told = async { told.await.unwrap_or(()) };

@@ -4,13 +4,12 @@ use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, KeyValue, StringValue};
 use reqwest::{Request, Response, StatusCode, Version};
 
+use super::asked::Asked;
 use super::metrics::{Ending, InFlight};
-use super::{HttpCall, HttpClient, url};
-use crate::attributes::{bounded, shortened};
+use super::{HttpCall, HttpClient};
 use crate::capture::Captured;
 use crate::clock::Started;
 use crate::deadline::Deadline;
-use crate::http_method::KnownMethods;
 use crate::{repeated, semconv};
 
 /// A request under way, up to the last byte of its answer: finished exactly once, at the latest when it is dropped.
@@ -34,11 +33,11 @@ impl Exchange {
     /// Starts the span as a child of the current one.
     pub(super) fn start(client: &HttpClient, request: &Request, call: HttpCall) -> Self {
         let started = Started::now();
-        let methods = client.telemetry.http_methods();
-        let in_flight = client.meter.as_ref().map(|meter| meter.count(asked(methods, request), call.url_template));
-        let name = name(methods, request, call);
+        let asked = Asked::of(client.telemetry.http_methods(), request, call);
+        let in_flight = client.meter.as_ref().map(|meter| meter.count(&asked));
+        let name = asked.name();
         let cx = client.telemetry.start(&Context::current(), &name, None, || {
-            let mut attributes = attributes(methods, request, call);
+            let mut attributes = asked.of_span(request, call);
             attributes.extend(client.request_headers.attributes(request.headers()));
             SpanBuilder::from_name(name.clone())
                 .with_kind(SpanKind::Client)
@@ -146,41 +145,6 @@ impl Drop for Exchange {
     }
 }
 
-/// `GET /v1/payments/{id}`; an unknown method is `HTTP`.
-fn name(methods: &KnownMethods, request: &Request, call: HttpCall) -> String {
-    format!("{} {}", methods.name(request.method().as_str()), call.url_template).trim_end().to_owned()
-}
-
-/// What series tell requests apart by before there is an answer.
-fn asked(methods: &KnownMethods, request: &Request) -> Vec<KeyValue> {
-    let address = request.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let method = methods.attribute(request.method().as_str());
-    let port = request.url().port_or_known_default();
-    [
-        KeyValue::new(semconv::HTTP_REQUEST_METHOD, method),
-        KeyValue::new(semconv::SERVER_ADDRESS, repeated::name(address)),
-    ]
-    .into_iter()
-    .chain(port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))))
-    .collect()
-}
-
-/// What is known before the request is sent.
-fn attributes(methods: &KnownMethods, request: &Request, call: HttpCall) -> Vec<KeyValue> {
-    let (mut attributes, method) = (asked(methods, request), request.method().as_str());
-    attributes.push(KeyValue::new(semconv::URL_FULL, bounded(&url::redacted(request.url()))));
-    if methods.attribute(method).as_str() != method {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, shortened(method)));
-    }
-    if !call.url_template.is_empty() {
-        attributes.push(KeyValue::new(semconv::URL_TEMPLATE, call.url_template));
-    }
-    if call.resend_count > 0 {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, i64::from(call.resend_count)));
-    }
-    attributes
-}
-
 /// To a client an answer of 4xx is an error as well.
 fn is_error(status: StatusCode) -> bool {
     status.as_u16() >= 400
@@ -210,40 +174,5 @@ fn kind(error: &reqwest::Error) -> &'static str {
         "request"
     } else {
         semconv::OTHER
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::Method;
-
-    use super::*;
-
-    fn request(method: &str, url: &str) -> Request {
-        Request::new(Method::from_bytes(method.as_bytes()).unwrap(), url.parse().unwrap())
-    }
-
-    #[test]
-    fn an_unknown_method_is_other_and_keeps_its_name_aside() {
-        let call = HttpCall { url_template: "/a", resend_count: 0 };
-        let request = request("BREW", "http://bank.example/a");
-        let methods = KnownMethods::default();
-        assert_eq!(name(&methods, &request, call), "HTTP /a");
-        let attributes = attributes(&methods, &request, call);
-        assert!(attributes.contains(&KeyValue::new("http.request.method", "_OTHER")));
-        assert!(attributes.contains(&KeyValue::new("http.request.method_original", "BREW")));
-    }
-
-    #[test]
-    fn numbers_are_numbers_and_the_port_is_the_schemes_own_by_default() {
-        let call = HttpCall { url_template: "", resend_count: 2 };
-        let request = request("GET", "https://[::1]/a/secret");
-        let methods = KnownMethods::default();
-        assert_eq!(name(&methods, &request, call), "GET");
-        let attributes = attributes(&methods, &request, call);
-        assert!(attributes.contains(&KeyValue::new("server.address", "::1")));
-        assert!(attributes.contains(&KeyValue::new("server.port", 443_i64)));
-        assert!(attributes.contains(&KeyValue::new("http.request.resend_count", 2_i64)));
-        assert!(!attributes.iter().any(|attribute| attribute.key.as_str() == "url.template"));
     }
 }

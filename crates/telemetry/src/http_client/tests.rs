@@ -1,3 +1,5 @@
+mod carried;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::testing::{SpanRecord, Spans};
-use crate::{Service, scope};
+use crate::{Environment, Service, scope};
 
 const CALL: HttpCall = HttpCall { url_template: "/v1/payments/{id}", resend_count: 0 };
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -75,9 +77,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::within(&Environment::default(), &Context::new())
+    }
+
+    /// One whose root span is below `caller`.
+    fn within(environment: &Environment, caller: &Context) -> Self {
         let spans = Spans::new();
-        let telemetry = spans.service(Service::new("payment", "0.0.0"));
-        let root = Context::new().with_span(telemetry.tracer().start("root"));
+        let telemetry = spans.service_in(Service::new("payment", "0.0.0"), environment);
+        let root = caller.with_span(telemetry.tracer().start_with_context("root", caller));
         Self { spans, client: telemetry.http_client(Client::new()), root }
     }
 
@@ -256,28 +263,4 @@ async fn a_request_that_is_dropped_after_the_deadline_of_its_call_timed_out() {
     let span = bench.span().await;
     assert!(span.is_error);
     assert_eq!(span.attribute("error.type"), Some("timeout"));
-}
-
-#[tokio::test]
-async fn trace_headers_go_out_only_as_chosen() {
-    use opentelemetry::baggage::BaggageExt;
-    for (propagate, sends_traceparent) in [(Propagate::Nothing, false), (Propagate::TraceParent, true)] {
-        let mut bench = Bench::new();
-        bench.client = bench.client.propagate(propagate);
-        bench.root = bench.root.with_baggage([opentelemetry::KeyValue::new("user", "7")]);
-        let peer = Peer::start(OK, Then::Close).await;
-        let mut request = bench.get(&peer.address);
-        for (name, value) in [("traceparent", "stale"), ("tracestate", "a=b"), ("baggage", "c=d")] {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
-        let sent = bench.client.execute(request, CALL).with_context(bench.root.clone()).await;
-        sent.unwrap().bytes().await.unwrap();
-
-        let head = peer.head();
-        let span = bench.span().await;
-        let expected = format!("traceparent: 00-{}-{}-", span.trace_id, span.span_id);
-        assert_eq!(head.contains(&expected), sends_traceparent, "{head}");
-        assert_eq!(head.matches("traceparent").count(), usize::from(sends_traceparent), "{head}");
-        assert!(!head.contains("tracestate") && !head.contains("baggage"), "{head}");
-    }
 }

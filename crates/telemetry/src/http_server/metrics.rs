@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::HashMap as FastMap;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
 use opentelemetry::{KeyValue, StringValue};
 
@@ -16,12 +17,16 @@ use crate::semconv;
 /// How many routes have series of their own; the rest are counted without a route. No real service comes near it.
 const MOST_ROUTES: usize = 256;
 
+/// For how many ways to end series are bound, of each route; the rest are recorded without.
+const MOST_ENDINGS: usize = 64;
+
 /// Measures the requests of one server.
 #[derive(Debug)]
 pub(super) struct RequestMeter {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
-    bound: RwLock<HashMap<Asking, BoundUpDownCounter<i64>>>,
+    bound: RwLock<FastMap<Asking, BoundUpDownCounter<i64>>>,
+    /// By names that a caller may have chosen, where the application says the routes.
     routes: RwLock<HashMap<Box<str>, Arc<Route>>>,
     /// The series of every request without a route.
     unrouted: Arc<Route>,
@@ -39,7 +44,7 @@ struct Asking {
 struct Route {
     /// `None` where there is no route.
     name: Option<Arc<str>>,
-    durations: RwLock<HashMap<Series, BoundHistogram<f64>>>,
+    durations: RwLock<FastMap<Series, BoundHistogram<f64>>>,
 }
 
 /// What tells the series of one route apart.
@@ -135,7 +140,9 @@ impl Route {
         // Recorded before it is bound: a bound series is exported even if nothing was recorded yet.
         duration.record(elapsed, &attributes);
         let mut durations = self.durations.write().unwrap_or_else(PoisonError::into_inner);
-        durations.entry(series).or_insert_with(|| duration.bind(&attributes));
+        if durations.len() < MOST_ENDINGS {
+            durations.entry(series).or_insert_with(|| duration.bind(&attributes));
+        }
     }
 }
 

@@ -55,13 +55,13 @@ impl Consumer {
 
     /// The group of consumers that this one shares its messages with.
     pub fn group(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.maker.destination.group = Some(name.into());
+        self.maker.destination.set_group(name.into());
         self
     }
 
     /// The broker that messages come from, where there is one.
     pub fn server(mut self, address: impl Into<Arc<str>>, port: u16) -> Self {
-        self.maker.destination.server = Some((address.into(), port));
+        self.maker.destination.set_server(address.into(), port);
         self
     }
 

@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::KeyValue;
 
+use super::metrics::Series;
 use crate::semconv;
 
 /// Where messages go to or come from, as its spans and series say it.
@@ -9,8 +10,10 @@ use crate::semconv;
 pub(super) struct Destination {
     system: Arc<str>,
     name: Arc<str>,
-    pub(super) group: Option<Arc<str>>,
-    pub(super) server: Option<(Arc<str>, u16)>,
+    group: Option<Arc<str>>,
+    server: Option<(Arc<str>, u16)>,
+    /// What its operations are told by, made once for each.
+    series: Arc<[OnceLock<Arc<Series>>; Operation::COUNT]>,
 }
 
 /// What is done with messages (semantic conventions 1.45, `docs/messaging/messaging-spans.md`, "Operation types").
@@ -27,16 +30,30 @@ pub(super) enum Operation {
 
 impl Destination {
     pub(super) fn new(system: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
-        Self { system: system.into(), name: name.into(), group: None, server: None }
+        Self { system: system.into(), name: name.into(), group: None, server: None, series: Arc::default() }
     }
 
-    /// `send order.events`.
-    pub(super) fn span_name(&self, operation: Operation) -> String {
-        format!("{} {}", operation.name(), self.name)
+    pub(super) fn set_group(&mut self, group: Arc<str>) {
+        self.group = Some(group);
+        self.series = Arc::default();
+    }
+
+    pub(super) fn set_server(&mut self, address: Arc<str>, port: u16) {
+        self.server = Some((address, port));
+        self.series = Arc::default();
+    }
+
+    /// What an operation is told by.
+    pub(super) fn series(&self, operation: Operation) -> Arc<Series> {
+        let new = || {
+            let span_name = format!("{} {}", operation.name(), self.name);
+            Arc::new(Series::new(operation, span_name, self.attributes(operation)))
+        };
+        Arc::clone(self.series[operation as usize].get_or_init(new))
     }
 
     /// What spans and series have in common.
-    pub(super) fn attributes(&self, operation: Operation) -> Vec<KeyValue> {
+    fn attributes(&self, operation: Operation) -> Vec<KeyValue> {
         let mut attributes = Vec::with_capacity(10);
         attributes.push(KeyValue::new(semconv::MESSAGING_SYSTEM, Arc::clone(&self.system)));
         attributes.push(KeyValue::new(semconv::MESSAGING_OPERATION_NAME, operation.name()));
@@ -54,6 +71,8 @@ impl Destination {
 // === impl Operation ===
 
 impl Operation {
+    const COUNT: usize = 5;
+
     /// The operation's name, which is also its type: a system's own name for it would be another.
     fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, Status as SpanStatus, TraceContextExt};
@@ -12,7 +13,7 @@ use tonic::Status;
 
 use super::context::MessageContext;
 use super::destination::{Destination, Operation};
-use super::metrics::MessageMeter;
+use super::metrics::{MessageMeter, Series};
 use crate::attributes::shortened;
 use crate::bridge::EXCEPTION_TARGET;
 use crate::clock::Started;
@@ -33,15 +34,13 @@ use crate::semconv;
 #[must_use = "dropped, the operation has failed"]
 pub struct MessageOperation {
     maker: Maker,
-    operation: Operation,
+    series: Arc<Series>,
     cx: Context,
     /// That of the call being served.
     deadline: Option<Deadline>,
     /// Shared by all work of the operation.
     told: Told,
     started: Started,
-    /// Those of its series, all but `error.type`.
-    attributes: Vec<KeyValue>,
     /// How many messages count as sent or consumed with its end.
     messages: u64,
     open: bool,
@@ -84,25 +83,23 @@ impl Maker {
 
     pub(super) fn start(&self, plan: Plan) -> MessageOperation {
         let started = Started::now();
-        let attributes = self.destination.attributes(plan.operation);
+        let series = self.destination.series(plan.operation);
         let batch = plan.batch.map(|count| KeyValue::new(semconv::MESSAGING_BATCH_MESSAGE_COUNT, count as i64));
         let links = plan.links.into_iter().filter(SpanContext::is_valid).map(Link::with_context).collect();
-        let name = self.destination.span_name(plan.operation);
-        let cx = self.telemetry.start(&plan.parent, &name, None, || {
-            SpanBuilder::from_name(name.clone())
+        let cx = self.telemetry.start(&plan.parent, &series.span_name, None, || {
+            SpanBuilder::from_name(series.span_name.clone())
                 .with_kind(plan.kind)
-                .with_attributes(attributes.iter().cloned().chain(batch))
+                .with_attributes(series.attributes.iter().cloned().chain(batch))
                 .with_links(links)
                 .with_start_time(started.time())
         });
         MessageOperation {
             maker: self.clone(),
-            operation: plan.operation,
+            series,
             cx,
             deadline: Deadline::current(),
             told: Told::default().shared(),
             started,
-            attributes,
             messages: plan.messages,
             open: true,
         }
@@ -198,7 +195,7 @@ impl MessageOperation {
     }
 
     fn tell(&self, kind: Option<&'static str>, message: &str) {
-        if self.operation != Operation::Process {
+        if self.series.operation != Operation::Process {
             return;
         }
         let _guard = self.cx.clone().attach();
@@ -225,8 +222,7 @@ impl MessageOperation {
         }
         // Before the span ends: whoever waits for that finds the operation measured.
         if let Some(meter) = &self.maker.meter {
-            self.attributes.extend(error);
-            meter.record(self.operation, elapsed, self.messages, &self.attributes);
+            meter.record(&self.series, elapsed, self.messages, error);
         }
         span.end_with_timestamp(self.started.after(elapsed));
     }

@@ -56,7 +56,7 @@ impl Producer {
 
     /// The broker that messages are sent to, where there is one.
     pub fn server(mut self, address: impl Into<Arc<str>>, port: u16) -> Self {
-        self.maker.destination.server = Some((address.into(), port));
+        self.maker.destination.set_server(address.into(), port);
         self
     }
 

@@ -1,15 +1,16 @@
 use serde::Serialize;
 
+use super::settings::SamplingSettings;
 use super::striped::Counter;
 
-/// What was decided so far of the traces that a service has begun or gone on with, and why; by
+/// What decides of the traces that a service begins or goes on with, and what was decided so far and why; by
 /// [`Telemetry::sampling`](crate::Telemetry::sampling).
 ///
 /// What counts is the first span of a trace in this process: that of a call taken, mostly. The spans below go with it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SamplingReport {
-    /// The standard sampler, by the name that `OTEL_TRACES_SAMPLER` has for it.
-    pub sampler: &'static str,
+    /// What decides.
+    pub settings: SamplingSettings,
     /// How often each reason decided.
     pub decisions: Vec<Decided>,
     /// Callers' `sampled` flags beyond [`Sampling::forced_per_second`](crate::Sampling::forced_per_second). What was

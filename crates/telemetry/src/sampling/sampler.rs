@@ -13,9 +13,11 @@ use super::first::{self, Decided};
 use super::keeper::Keeper;
 use super::keeping::Keeping;
 use super::report::{SamplingReport, Tally};
+use super::room::Room;
 use super::rules::Rules;
+use super::settings::SamplingSettings;
 use super::standard::Standard;
-use super::{Sample, chance};
+use super::{Sample, Sampling, chance};
 use crate::semconv;
 
 /// Decides of every span, once its parent and its name are known. Clones decide and count together.
@@ -24,6 +26,7 @@ pub(crate) struct Sampler(Arc<Deciding>);
 
 #[derive(Debug)]
 struct Deciding {
+    settings: SamplingSettings,
     standard: Standard,
     rules: Rules,
     rate: Option<FairRate>,
@@ -56,19 +59,18 @@ struct Beginning<'a> {
 // === impl Sampler ===
 
 impl Sampler {
-    pub(super) fn new(
-        standard: Standard,
-        rules: Rules,
-        traces_per_second: Option<f64>,
-        forced_per_second: Option<f64>,
-        keeper: Option<Keeper>,
-    ) -> Self {
+    /// `variables` are those that have had a say.
+    pub(super) fn new(standard: Standard, sampling: &Sampling, variables: Vec<&'static str>) -> Self {
+        let Sampling { keep_errors, keep_slower_than, .. } = *sampling;
+        let keeps = keep_errors || keep_slower_than.is_some();
+        let keeper = keeps.then(|| Arc::new(Keeper::new(keep_errors, keep_slower_than, Room::default())));
         Self(Arc::new(Deciding {
+            settings: SamplingSettings::new(standard, sampling, variables),
             standard,
-            rules,
-            rate: traces_per_second.map(FairRate::new),
-            callers: forced_per_second.map(|rate| (Allowance::default(), Pace::per_second(rate))),
-            keeper: keeper.map(Arc::new),
+            rules: Rules::new(sampling.rules.clone()),
+            rate: sampling.traces_per_second.map(FairRate::new),
+            callers: sampling.forced_per_second.map(|rate| (Allowance::default(), Pace::per_second(rate))),
+            keeper,
             start: Instant::now(),
             key: RandomState::new(),
             by_parent: Tally::default(),
@@ -109,7 +111,7 @@ impl Sampler {
         let rate = deciding.rate.as_ref().map(|_| deciding.by_rate.decided("rate"));
         let others = [deciding.by_parent.decided("parent"), deciding.by_standard.decided(standard)];
         SamplingReport {
-            sampler: deciding.standard.name(),
+            settings: deciding.settings.clone(),
             decisions: deciding.rules.decided().chain(rate).chain(others).collect(),
             refused: deciding.refused.load(Ordering::Relaxed),
             shares: deciding.rate.as_ref().map(FairRate::shares).unwrap_or_default(),

@@ -68,7 +68,28 @@ fn faults(dashboard: &Value, kinds: &BTreeMap<String, String>) -> Faults {
     if shown == 0 {
         faults.push("it shows nothing".to_owned());
     }
+    faults.extend(overlaps(dashboard));
     faults.extend(unknown_variables(dashboard));
+    faults
+}
+
+/// Panels and rows that lie over one another, or reach beyond the 24 columns of the page. What is inside a closed row is
+/// laid out when that opens.
+fn overlaps(dashboard: &Value) -> Faults {
+    let place = |panel: &Value| ["x", "y", "w", "h"].map(|field| panel["gridPos"][field].as_u64().unwrap_or_default());
+    let panels = items(&dashboard["panels"]);
+    let mut faults = Faults::new();
+    for (at, panel) in panels.iter().enumerate() {
+        let (title, [x, y, w, h]) = (text(&panel["title"]), place(panel));
+        if x + w > 24 {
+            faults.push(format!("{title}: it reaches beyond the page"));
+        }
+        let over = panels[..at].iter().filter(|other| {
+            let [other_x, other_y, other_w, other_h] = place(other);
+            x < other_x + other_w && other_x < x + w && y < other_y + other_h && other_y < y + h
+        });
+        faults.extend(over.map(|other| format!("{title}: it lies over {}", text(&other["title"]))));
+    }
     faults
 }
 
@@ -154,8 +175,9 @@ panels:
   - {type: row, title: Calls, panels: [
       {id: 1, type: timeseries, title: Rate, datasource: {uid: prometheus}, targets: [
         {refId: A, expr: "rate(calls{service=\"$service\"}[$__rate_interval])"}]}]}
-  - {id: 2, type: nodeGraph, title: Graph, datasource: { uid: tempo}, targets: [{refId: B, queryType: serviceMap}]}
-  - {id: 3, type: text, title: About}
+  - {id: 2, type: nodeGraph, title: Graph, datasource: { uid: tempo}, targets: [{refId: B, queryType: serviceMap}],
+     gridPos: {x: 0, y: 1, w: 12, h: 8}}
+  - {id: 3, type: text, title: About, gridPos: {x: 12, y: 1, w: 12, h: 8}}
 "#;
     let check = |dashboard: &Value| faults(dashboard, &kinds);
     assert_finds(
@@ -172,6 +194,8 @@ panels:
             ("[{refId: B, queryType: serviceMap}]", "[]", "Graph: it asks nothing"),
             (", queryType: serviceMap", "", "Graph: it does not say what it asks of tempo"),
             ("serviceMap}]", "serviceMap}, {refId: B, queryType: x}]", "Graph: \"B\" stands for two questions"),
+            ("x: 12", "x: 13", "About: it reaches beyond the page"),
+            ("x: 12, y: 1", "x: 11, y: 8", "About: it lies over Graph"),
             ("$__rate_interval", "${interval:raw}", "there is no variable interval"),
             ("{name: service}", "{name: service}, {name: method}", "nothing uses the variable method"),
         ],
