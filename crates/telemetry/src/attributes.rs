@@ -33,9 +33,23 @@ pub(crate) fn is_longer(text: &str, length: usize) -> bool {
     truncated(text, length).len() < text.len()
 }
 
+/// A host without the brackets that a URI puts around an IPv6 address.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 /// Keeps the last value of each attribute: the SDK keeps every one that was set, and OTLP allows one
 /// (OpenTelemetry specification, "Attribute Collections").
 pub(crate) fn last_of_each(attributes: &mut Vec<KeyValue>) {
+    let mut marks = [0; 32];
+    if attributes.len() <= marks.len() {
+        // Most spans repeat nothing, which their keys' marks tell at once.
+        let marks = &mut marks[..attributes.len()];
+        marks.iter_mut().zip(&*attributes).for_each(|(mark, attribute)| *mark = mark_of(attribute.key.as_str()));
+        if (1..marks.len()).all(|at| !marks[..at].contains(&marks[at])) {
+            return;
+        }
+    }
     let mut at = 0;
     while at < attributes.len() {
         let is_last = attributes[at + 1..].iter().all(|later| later.key != attributes[at].key);
@@ -45,6 +59,15 @@ pub(crate) fn last_of_each(attributes: &mut Vec<KeyValue>) {
             attributes.remove(at);
         }
     }
+}
+
+/// A number that is the same for the same key: its length and its last letters, by which most keys differ.
+fn mark_of(key: &str) -> u64 {
+    let last = key.as_bytes().last_chunk::<7>().map_or_else(
+        || key.bytes().fold(0, |mark, byte| mark << 8 | u64::from(byte)),
+        |[a, b, c, d, e, f, g]| u64::from_be_bytes([0, *a, *b, *c, *d, *e, *f, *g]),
+    );
+    last | (key.len() as u64) << 56
 }
 
 #[cfg(test)]
@@ -64,5 +87,22 @@ mod tests {
         let mut attributes = vec![KeyValue::new("a", 1), KeyValue::new("b", 2), KeyValue::new("a", 3)];
         last_of_each(&mut attributes);
         assert_eq!(attributes, [KeyValue::new("b", 2), KeyValue::new("a", 3)]);
+    }
+
+    #[test]
+    fn keys_that_look_alike_are_kept() {
+        let keys = ["a.method", "b.method", "", "x", "y", "method"];
+        let mut attributes: Vec<_> = keys.map(|key| KeyValue::new(key, 1)).to_vec();
+        last_of_each(&mut attributes);
+        assert_eq!(attributes, keys.map(|key| KeyValue::new(key, 1)));
+        let mut many: Vec<_> = (0..100).map(|number| KeyValue::new(format!("key.{}", number % 50), number)).collect();
+        last_of_each(&mut many);
+        assert_eq!(many.len(), 50);
+        assert!(many.iter().zip(50..).all(|(attribute, number)| attribute.value == number.into()));
+    }
+
+    #[test]
+    fn brackets_go_in_pairs() {
+        assert_eq!(["[::1]", "::1", "order", "[order"].map(without_brackets), ["::1", "::1", "order", "[order"]);
     }
 }

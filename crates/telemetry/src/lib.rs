@@ -58,7 +58,7 @@ pub use propagation::{
 };
 pub use rpc::{ResponseBody, ResponseFuture, RpcClient, RpcClientLayer, RpcServer, RpcServerLayer};
 pub use sampling::{Decided, MethodShare, Recorded, Sample, Sampling, SamplingReport, SamplingRule, SamplingSettings};
-pub use scope::{AttributeValue, is_recorded, set_attribute, spawn, spawn_detached, trace_id};
+pub use scope::{AttributeValue, is_recorded, set_attribute, set_attributes, spawn, spawn_detached, trace_id};
 pub use secret::Secret;
 pub use service::Service;
 pub use trust::{TrustTrace, UnknownTrust};

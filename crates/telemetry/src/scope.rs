@@ -198,6 +198,15 @@ pub fn set_attribute(key: &'static str, value: impl Into<AttributeValue>) {
     }
 }
 
+/// Sets several attributes on the current span, as [`set_attribute`] does one.
+pub fn set_attributes(attributes: impl IntoIterator<Item = (&'static str, AttributeValue)>) {
+    if is_recorded() {
+        // As there.
+        let attributes: Vec<_> = attributes.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
+        Context::map_current(|cx| cx.span().set_attributes(attributes));
+    }
+}
+
 /// The id of the current trace as 32 hexadecimal digits, if there is one.
 pub fn trace_id() -> Option<String> {
     let id = Context::map_current(|cx| cx.span().span_context().trace_id());

@@ -4,7 +4,7 @@ use opentelemetry::{KeyValue, StringValue};
 use reqwest::Request;
 
 use super::{HttpCall, url};
-use crate::attributes::{bounded, shortened};
+use crate::attributes::{bounded, shortened, without_brackets};
 use crate::http_method::KnownMethods;
 use crate::{repeated, semconv};
 
@@ -23,7 +23,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(methods: &KnownMethods, request: &Request, call: HttpCall) -> Self {
-        let address = request.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let address = without_brackets(request.url().host_str().unwrap_or_default());
         Self {
             method: methods.attribute(request.method().as_str()),
             address: repeated::name(address),

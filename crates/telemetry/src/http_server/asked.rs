@@ -12,7 +12,7 @@ use tonic::transport::server::TcpConnectInfo;
 
 use super::HttpServerLayer;
 use super::proxies::{self, Original};
-use crate::attributes::shortened;
+use crate::attributes::{shortened, without_brackets};
 use crate::http_client::{redacted_query, version};
 use crate::{repeated, semconv};
 
@@ -88,7 +88,7 @@ impl<'r> Asked<'r> {
         let forwarded = self.original.host.and_then(parsed);
         let host = || request.headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(parsed);
         let Some(authority) = forwarded.or_else(|| request.uri.authority().cloned()).or_else(host) else { return };
-        let address = authority.host().trim_matches(['[', ']']);
+        let address = without_brackets(authority.host());
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, repeated::name(address)));
         attributes.extend(authority.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }

@@ -13,6 +13,7 @@ use tonic::transport::Endpoint;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::attributes::without_brackets;
 use crate::capture::{Captured, captured};
 use crate::clock::Started;
 use crate::deadline::{self, Deadline, GRPC_TIMEOUT};
@@ -182,7 +183,7 @@ where
 
 /// `server.address` and `server.port`: the target as it was configured, never a resolved peer.
 fn address_of(target: &Uri) -> Vec<KeyValue> {
-    let host = target.host().map_or_else(|| target.to_string(), |host| host.trim_matches(['[', ']']).to_owned());
+    let host = target.host().map_or_else(|| target.to_string(), |host| without_brackets(host).to_owned());
     let port = target.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
     [KeyValue::new(semconv::SERVER_ADDRESS, Arc::<str>::from(host))].into_iter().chain(port).collect()
 }

@@ -143,10 +143,10 @@ fn watch<B: Body>(response: Response<B>, mut call: Call, trace_headers: bool) ->
     if trace_headers {
         crate::propagation::answer(call.context(), &mut parts.headers);
     }
-    if let Some(outcome) = Outcome::of_headers(&parts.headers) {
-        call.finish(&outcome);
-    } else if body.is_end_stream() {
-        call.finish(&Outcome::of_missing_status(parts.status));
+    // An answer without a body has its status in its head, any other has it in its trailers.
+    if body.is_end_stream() {
+        let said = Outcome::of_headers(&parts.headers);
+        call.finish(&said.unwrap_or_else(|| Outcome::of_missing_status(parts.status)));
     }
     let watch = Watch { call, timer: Timer::default(), http_status: parts.status, trace_headers };
     Response::from_parts(parts, ResponseBody::watched(body, watch))

@@ -13,7 +13,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::attributes::shortened;
+use crate::attributes::{shortened, without_brackets};
 use crate::capture::{Captured, captured};
 use crate::clock::Started;
 use crate::deadline::{self, Deadline};
@@ -232,8 +232,8 @@ fn span_of(method: &Method<'_>, request: &Parts, left: Option<Duration>) -> Span
         }
     };
     if let Some(authority) = request.uri.authority() {
-        let host = authority.host().trim_matches(['[', ']']);
-        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, repeated::name(host)));
+        let host = repeated::name(without_brackets(authority.host()));
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, host));
         attributes.extend(authority.port_u16().map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
     }
     if let Some(peer) = request.extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr) {

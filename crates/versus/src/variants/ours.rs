@@ -107,12 +107,7 @@ where
     }
 
     fn call(&mut self, request: R) -> S::Future {
-        // As the peers' filling, at the end of a span, sees only those that are recorded.
-        if telemetry::is_recorded() {
-            for key in self.filling {
-                telemetry::set_attribute(key, "filled up");
-            }
-        }
+        telemetry::set_attributes(self.filling.iter().map(|key| (*key, "filled up".into())));
         self.inner.call(request)
     }
 }
