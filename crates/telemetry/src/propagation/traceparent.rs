@@ -69,10 +69,11 @@ impl TraceParent {
 
 /// Exactly `N` bytes from `2 * N` lower-case digits.
 fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let (pairs, odd) = digits.as_chunks();
     let mut bytes = [0; N];
-    let mut invalid = digits.len() != 2 * N;
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let (high, low) = (digit(pair[0]), digit(pair[1]));
+    let mut invalid = pairs.len() != N || !odd.is_empty();
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (digit(*high), digit(*low));
         invalid |= (high | low) > 0x0f;
         *byte = high << 4 | (low & 0x0f);
     }
