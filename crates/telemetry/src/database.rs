@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use opentelemetry_sdk::trace::SdkTracer;
-use sqlx::{Describe, Either, Execute, Executor, SqlStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Describe, Either, Execute, Executor, Pool, SqlStr};
 
 use crate::handle::Telemetry;
 use metrics::{Known, StatementMeter};
@@ -89,8 +89,8 @@ pub struct Traced<E> {
 /// used again, and nobody waits for it.
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
-pub struct Transaction {
-    inner: sqlx::Transaction<'static, Sqlite>,
+pub struct Transaction<DB: sqlx::Database> {
+    inner: sqlx::Transaction<'static, DB>,
     database: Database,
 }
 
@@ -124,7 +124,7 @@ impl Database {
     ///
     /// A deferred transaction that reads before it writes can fail with `SQLITE_BUSY` halfway, without waiting; this one
     /// waits for the lock here. Waiting for the connection and for the lock is part of the span `BEGIN`.
-    pub async fn begin(&self, pool: &SqlitePool) -> Result<Transaction, sqlx::Error> {
+    pub async fn begin<DB: sqlx::Database>(&self, pool: &Pool<DB>) -> Result<Transaction<DB>, sqlx::Error> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
         let inner = self.run(BEGIN, pool.begin_with(BEGIN)).await?;
         Ok(Transaction { inner, database: self.clone() })
@@ -144,9 +144,9 @@ impl Database {
 
 // === impl Transaction ===
 
-impl Transaction {
+impl<DB: sqlx::Database> Transaction<DB> {
     /// The executor for the transaction's statements.
-    pub fn executor(&mut self) -> Traced<&mut SqliteConnection> {
+    pub fn executor(&mut self) -> Traced<&mut DB::Connection> {
         Traced { inner: &mut self.inner, database: self.database.clone() }
     }
 
