@@ -61,8 +61,11 @@ struct Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DatabaseSystem {
-    /// SQLite. Its status codes are the extended result codes.
+    /// SQLite, `sqlite`. Its status codes are the extended result codes, and its namespace is the name of its file.
     Sqlite,
+    /// PostgreSQL, `postgresql`. Its status codes are SQLSTATEs, `23505`, and its namespace is `database|schema`, such as
+    /// `shop|public`, or what is known of the two.
+    Postgresql,
 }
 
 /// An executor whose statements are spans; made by [`Database::on`] and [`Transaction::executor`].
@@ -74,16 +77,21 @@ pub enum DatabaseSystem {
 /// No row where one was expected ([`sqlx::Error::RowNotFound`]) is not a failure of the statement.
 ///
 /// `db.query.text` is the text as written, up to 4096 characters, with each literal replaced by `?` and comments left out:
-/// values may stand in a text beside those that are bound to it.
+/// values may stand in a text beside those that are bound to it. What is a literal is read as the database reads it: for
+/// SQLite, so is a name in double quotes, which may turn out to be a string; for PostgreSQL, where a backslash before a
+/// quote means one thing or the other by a setting of the server, all that follows.
 ///
-/// [`Executor::prepare`] and `describe` run no statement and make no span.
+/// A text of several statements ([`sqlx::raw_sql`]) is sent as one and is one span, whose summary names each of them, and
+/// which has the code of the one that failed. [`Executor::prepare`] and `describe` run no statement and make no span; what
+/// was prepared makes one with each run. What a driver asks on its own, such as the number of a type, is part
+/// of the statement that it asks for.
 #[derive(Debug)]
 pub struct Traced<E> {
     inner: E,
     database: Database,
 }
 
-/// A transaction that writes; made by [`Database::begin`].
+/// A transaction of one sqlx database, such as `sqlx::Sqlite` or `sqlx::Postgres`; made by [`Database::begin`].
 ///
 /// Dropping it without [`commit`](Self::commit) rolls back. That roll-back has no span: it happens when the connection is
 /// used again, and nobody waits for it.
@@ -100,6 +108,15 @@ impl DatabaseSystem {
     fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
+            Self::Postgresql => "postgresql",
+        }
+    }
+
+    /// What begins a transaction.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgresql => "BEGIN",
         }
     }
 }
@@ -112,7 +129,7 @@ impl Database {
         let namespace = namespace.into();
         let meter = telemetry.meter().map(|meter| StatementMeter::new(meter, system.name(), &namespace));
         let tracer = telemetry.tracer().clone();
-        Self(Arc::new(Identity { tracer, meter, known: Known::default(), system, namespace }))
+        Self(Arc::new(Identity { tracer, meter, known: Known::new(system), system, namespace }))
     }
 
     /// Wraps `executor` (`&pool` or `&mut *connection`) so that what runs on it is recorded.
@@ -120,13 +137,15 @@ impl Database {
         Traced { inner: executor, database: self.clone() }
     }
 
-    /// Takes a connection from `pool` and begins a transaction that holds SQLite's write lock from its first statement.
+    /// Takes a connection from `pool` and begins a transaction: on SQLite with `BEGIN IMMEDIATE`, on PostgreSQL with `BEGIN`,
+    /// and so with the isolation that is the connection's default.
     ///
-    /// A deferred transaction that reads before it writes can fail with `SQLITE_BUSY` halfway, without waiting; this one
-    /// waits for the lock here. Waiting for the connection and for the lock is part of the span `BEGIN`.
+    /// SQLite's holds the write lock from its beginning. A deferred one that reads before it writes can fail with
+    /// `SQLITE_BUSY` halfway, without waiting; this one waits for the lock here. Waiting for the connection and for the
+    /// lock is part of the span `BEGIN`.
     pub async fn begin<DB: sqlx::Database>(&self, pool: &Pool<DB>) -> Result<Transaction<DB>, sqlx::Error> {
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        let inner = self.run(BEGIN, pool.begin_with(BEGIN)).await?;
+        let begin = self.0.system.begin();
+        let inner = self.run(begin, pool.begin_with(begin)).await?;
         Ok(Transaction { inner, database: self.clone() })
     }
 
@@ -151,6 +170,9 @@ impl<DB: sqlx::Database> Transaction<DB> {
     }
 
     /// Makes the transaction's changes permanent.
+    ///
+    /// After a statement of it has failed, PostgreSQL answers this with a roll-back and without an error, and neither sqlx
+    /// nor the span tells: a caller that went on after an error must roll back itself.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         self.database.run("COMMIT", self.inner.commit()).await
     }
