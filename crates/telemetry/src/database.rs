@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SdkTracer;
 use sqlx::{Describe, Either, Execute, Executor, Pool, SqlStr};
 
 use crate::handle::Telemetry;
+use crate::semconv;
 use metrics::{Known, StatementMeter};
 use query::Query;
 use statement::{Observed, Statement};
@@ -54,7 +56,8 @@ struct Identity {
     meter: Option<StatementMeter>,
     known: Known,
     system: DatabaseSystem,
-    namespace: String,
+    /// `db.system.name`, `db.namespace`, and of a server its address.
+    attributes: Vec<KeyValue>,
 }
 
 /// The database product, as `db.system.name` calls it.
@@ -112,6 +115,13 @@ impl DatabaseSystem {
         }
     }
 
+    fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgresql => Some(5432),
+        }
+    }
+
     /// What begins a transaction.
     fn begin(self) -> &'static str {
         match self {
@@ -126,10 +136,32 @@ impl DatabaseSystem {
 impl Database {
     /// `namespace` is the name the database is known by, `db.namespace`; never a path.
     pub(crate) fn new(telemetry: &Telemetry, system: DatabaseSystem, namespace: impl Into<String>) -> Self {
-        let namespace = namespace.into();
-        let meter = telemetry.meter().map(|meter| StatementMeter::new(meter, system.name(), &namespace));
+        let name = KeyValue::new(semconv::DB_SYSTEM_NAME, system.name());
+        let attributes = vec![name, KeyValue::new(semconv::DB_NAMESPACE, Arc::<str>::from(namespace.into()))];
+        let meter = telemetry.meter().map(|meter| StatementMeter::new(meter, &attributes));
         let tracer = telemetry.tracer().clone();
-        Self(Arc::new(Identity { tracer, meter, known: Known::new(system), system, namespace }))
+        Self(Arc::new(Identity { tracer, meter, known: Known::new(system), system, attributes }))
+    }
+
+    /// Names the server that the database is on, as the client is told it: `server.address`, a host's name or number or the
+    /// path of a Unix socket, and `server.port` unless it is `None` or the default port of the database.
+    ///
+    /// An address is part of every series, and must hold no credentials.
+    pub fn server(self, address: impl Into<String>, port: impl Into<Option<u16>>) -> Self {
+        let Identity { tracer, meter, system, attributes, .. } = &*self.0;
+        let port = port.into().filter(|port| system.default_port() != Some(*port));
+        let address = KeyValue::new(semconv::SERVER_ADDRESS, Arc::<str>::from(address.into()));
+        let port = port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+        // Instead of a server named before.
+        let attributes: Vec<_> = attributes[..2].iter().cloned().chain([address]).chain(port).collect();
+        Self(Arc::new(Identity {
+            tracer: tracer.clone(),
+            meter: meter.as_ref().map(|meter| meter.of(&attributes)),
+            // Series are bound to texts, and these are others.
+            known: Known::new(*system),
+            system: *system,
+            attributes,
+        }))
     }
 
     /// Wraps `executor` (`&pool` or `&mut *connection`) so that what runs on it is recorded.

@@ -24,8 +24,8 @@ const MOST_TEXTS: usize = 512;
 #[derive(Debug)]
 pub(super) struct StatementMeter {
     duration: Histogram<f64>,
-    /// `db.system.name` and `db.namespace`.
-    common: [KeyValue; 2],
+    /// What is said of every statement.
+    common: Vec<KeyValue>,
 }
 
 /// The classes of the texts that have run, so that each is read once.
@@ -60,12 +60,15 @@ pub(super) struct Ending {
 // === impl StatementMeter ===
 
 impl StatementMeter {
-    pub(super) fn new(meter: &Meter, system: &'static str, namespace: &str) -> Self {
+    pub(super) fn new(meter: &Meter, common: &[KeyValue]) -> Self {
         let duration = meter.f64_histogram(semconv::DB_CLIENT_OPERATION_DURATION).with_unit("s");
         let duration = duration.with_description("Duration of database client operations.");
-        let system = KeyValue::new(semconv::DB_SYSTEM_NAME, system);
-        let namespace = KeyValue::new(semconv::DB_NAMESPACE, namespace.to_owned());
-        Self { duration: duration.with_boundaries(BUCKETS.to_vec()).build(), common: [system, namespace] }
+        Self { duration: duration.with_boundaries(BUCKETS.to_vec()).build(), common: common.to_vec() }
+    }
+
+    /// The same for statements of which this is said.
+    pub(super) fn of(&self, common: &[KeyValue]) -> Self {
+        Self { duration: self.duration.clone(), common: common.to_vec() }
     }
 
     pub(super) fn record(&self, class: &Class, elapsed: Duration, ending: &Ending) {
@@ -74,7 +77,7 @@ impl StatementMeter {
         if let Some(duration) = class.succeeded.get().filter(|_| bindable) {
             return duration.record(elapsed);
         }
-        let mut attributes = self.common.to_vec();
+        let mut attributes = self.common.clone();
         if !class.summary.is_empty() {
             attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, class.summary.clone()));
         }

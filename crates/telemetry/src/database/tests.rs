@@ -63,11 +63,22 @@ impl<DB: sqlx::Database> Bench<DB> {
 
 /// The series that these spans stand for, each with how many they are.
 fn measured_as<'a>(spans: impl Iterator<Item = &'a SpanRecord>) -> String {
-    let keys = ["db.namespace", "db.query.summary", "db.response.status_code", "db.system.name", "error.type"];
+    let keys = [
+        "db.namespace",
+        "db.query.summary",
+        "db.response.status_code",
+        "db.system.name",
+        "error.type",
+        "server.address",
+        "server.port",
+    ];
     let mut counts = BTreeMap::<String, u32>::new();
     for span in spans {
         let pairs = keys.iter().filter_map(|key| Some(format!("{key}={}", span.attribute(key)?)));
         *counts.entry(pairs.collect::<Vec<_>>().join(", ")).or_default() += 1;
     }
-    counts.iter().map(|(attributes, count)| format!("order {DURATION} [{attributes}] count {count}\n")).collect()
+    let line = |(attributes, count)| format!("order {DURATION} [{attributes}] count {count}\n");
+    let mut lines: Vec<_> = counts.iter().map(line).collect();
+    lines.sort();
+    lines.concat()
 }

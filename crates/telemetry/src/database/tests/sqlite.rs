@@ -236,3 +236,21 @@ async fn a_built_query_keeps_its_values_bound() {
     let span = bench.span().await;
     assert_eq!(span.attribute("db.query.text"), Some("SELECT id FROM orders WHERE state = ? LIMIT ?"));
 }
+
+#[tokio::test]
+async fn a_server_is_named_by_spans_and_durations() {
+    let mut bench = Bench::new().await;
+    bench.insert(1).await.unwrap();
+    bench.db = bench.db.server("replaced", 1).server("db.internal", 5433);
+    bench.insert(2).await.unwrap();
+    bench.db = bench.db.server("/run/db", None);
+    bench.insert(3).await.unwrap();
+    bench.trace().await.assert_tree(
+        "
+        order INTERNAL root
+          order CLIENT INSERT orders
+          order CLIENT INSERT orders [server.address=db.internal, server.port=5433]
+          order CLIENT INSERT orders [server.address=/run/db]
+        ",
+    );
+}
