@@ -26,6 +26,7 @@ use statement::{Observed, Statement};
 /// ```no_run
 /// # async fn example(telemetry: telemetry::Telemetry, pool: sqlx::SqlitePool) -> Result<(), sqlx::Error> {
 /// let db = telemetry.database(telemetry::DatabaseSystem::Sqlite, "order");
+/// // Or, with a `sqlx::PgPool`: telemetry.database(DatabaseSystem::Postgresql, "shop|public").server("db.internal", 5432)
 /// let paid = sqlx::query("SELECT id FROM orders WHERE state = ?").bind("paid").fetch_all(db.on(&pool)).await?;
 ///
 /// let mut transaction = db.begin(&pool).await?;
@@ -35,17 +36,21 @@ use statement::{Observed, Statement};
 /// ```
 ///
 /// A span is named by the statement's summary, `SELECT orders`, and carries `db.system.name`, `db.namespace`,
-/// `db.query.summary`, `db.query.text`, of a query `db.response.returned_rows`, and on failure `error.type` and the
-/// database's own `db.response.status_code`
-/// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>). An error that does not
+/// `db.query.summary`, `db.query.text`, where the [server](Self::server) is named `server.address` and `server.port`, of a
+/// query `db.response.returned_rows`, and on failure the database's own `db.response.status_code`, which is its
+/// `error.type` too (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>).
+/// Operations and collections are told by the summary only, as the conventions ask where they are read from the text. An error that does not
 /// come from the database has the name of its [`sqlx::Error`] variant as `error.type`. Bound values are never recorded.
 ///
 /// Every statement counts in `db.client.operation.duration`, for as long as its span if it has one, with
-/// `db.system.name`, `db.namespace`, `db.query.summary` and the same `db.response.status_code` and `error.type`
+/// `db.system.name`, `db.namespace`, `db.query.summary` and the same server, `db.response.status_code` and `error.type`
 /// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-metrics.md>).
 ///
 /// Only statements inside a recorded trace make spans. Migrations, probes and other work that belongs to no request stay
-/// quiet, or each of their statements would be a trace of its own.
+/// quiet, or each of their statements would be a trace of its own. Nor does what bypasses sqlx's executors, such as
+/// PostgreSQL's `COPY .. FROM STDIN` and its notifications.
+///
+/// The driver is the caller's choice: this crate depends on none.
 #[derive(Clone, Debug)]
 pub struct Database(Arc<Identity>);
 

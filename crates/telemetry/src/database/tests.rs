@@ -1,6 +1,8 @@
 //! The spans and durations of statements on real databases.
 
 mod sqlite;
+mod postgresql;
+mod server;
 
 use std::collections::BTreeMap;
 
