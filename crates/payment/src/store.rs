@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Executor, Row, Sqlite, SqlitePool};
-use telemetry::{Database, DatabaseSystem, Telemetry, Transaction};
+use telemetry::{Database, DatabaseSystem, Telemetry};
 
 use crate::error::Failure;
 use crate::idempotency::Ticket;
@@ -16,6 +16,8 @@ use crate::payment::{BankKey, Event, OutOfTurn, Payment, PaymentId, Timestamp, T
 /// How long a statement waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+
+type Transaction = telemetry::Transaction<Sqlite>;
 
 /// A handle to the ledger; cheap to clone. SQLite has one writer, so there is one connection that writes: changes
 /// queue here, in order, instead of failing there.

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SdkTracer;
-use sqlx::{Describe, Either, Execute, Executor, SqlStr, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Describe, Either, Execute, Executor, Pool, SqlStr};
 
 use crate::handle::Telemetry;
+use crate::semconv;
 use metrics::{Known, StatementMeter};
 use query::Query;
 use statement::{Observed, Statement};
@@ -24,6 +26,7 @@ use statement::{Observed, Statement};
 /// ```no_run
 /// # async fn example(telemetry: telemetry::Telemetry, pool: sqlx::SqlitePool) -> Result<(), sqlx::Error> {
 /// let db = telemetry.database(telemetry::DatabaseSystem::Sqlite, "order");
+/// // Or, with a `sqlx::PgPool`: telemetry.database(DatabaseSystem::Postgresql, "shop|public").server("db.internal", 5432)
 /// let paid = sqlx::query("SELECT id FROM orders WHERE state = ?").bind("paid").fetch_all(db.on(&pool)).await?;
 ///
 /// let mut transaction = db.begin(&pool).await?;
@@ -33,17 +36,21 @@ use statement::{Observed, Statement};
 /// ```
 ///
 /// A span is named by the statement's summary, `SELECT orders`, and carries `db.system.name`, `db.namespace`,
-/// `db.query.summary`, `db.query.text`, of a query `db.response.returned_rows`, and on failure `error.type` and the
-/// database's own `db.response.status_code`
-/// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>). An error that does not
+/// `db.query.summary`, `db.query.text`, where the [server](Self::server) is named `server.address` and `server.port`, of a
+/// query `db.response.returned_rows`, and on failure the database's own `db.response.status_code`, which is its
+/// `error.type` too (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-spans.md>).
+/// Operations and collections are told by the summary only, as the conventions ask where they are read from the text. An error that does not
 /// come from the database has the name of its [`sqlx::Error`] variant as `error.type`. Bound values are never recorded.
 ///
 /// Every statement counts in `db.client.operation.duration`, for as long as its span if it has one, with
-/// `db.system.name`, `db.namespace`, `db.query.summary` and the same `db.response.status_code` and `error.type`
+/// `db.system.name`, `db.namespace`, `db.query.summary` and the same server, `db.response.status_code` and `error.type`
 /// (<https://github.com/open-telemetry/semantic-conventions/blob/main/docs/db/database-metrics.md>).
 ///
 /// Only statements inside a recorded trace make spans. Migrations, probes and other work that belongs to no request stay
-/// quiet, or each of their statements would be a trace of its own.
+/// quiet, or each of their statements would be a trace of its own. Nor does what bypasses sqlx's executors, such as
+/// PostgreSQL's `COPY .. FROM STDIN` and its notifications.
+///
+/// The driver is the caller's choice: this crate depends on none.
 #[derive(Clone, Debug)]
 pub struct Database(Arc<Identity>);
 
@@ -54,15 +61,19 @@ struct Identity {
     meter: Option<StatementMeter>,
     known: Known,
     system: DatabaseSystem,
-    namespace: String,
+    /// `db.system.name`, `db.namespace`, and of a server its address.
+    attributes: Vec<KeyValue>,
 }
 
 /// The database product, as `db.system.name` calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DatabaseSystem {
-    /// SQLite. Its status codes are the extended result codes.
+    /// SQLite, `sqlite`. Its status codes are the extended result codes, and its namespace is the name of its file.
     Sqlite,
+    /// PostgreSQL, `postgresql`. Its status codes are SQLSTATEs, `23505`, and its namespace is `database|schema`, such as
+    /// `shop|public`, or what is known of the two.
+    Postgresql,
 }
 
 /// An executor whose statements are spans; made by [`Database::on`] and [`Transaction::executor`].
@@ -74,23 +85,28 @@ pub enum DatabaseSystem {
 /// No row where one was expected ([`sqlx::Error::RowNotFound`]) is not a failure of the statement.
 ///
 /// `db.query.text` is the text as written, up to 4096 characters, with each literal replaced by `?` and comments left out:
-/// values may stand in a text beside those that are bound to it.
+/// values may stand in a text beside those that are bound to it. What is a literal is read as the database reads it: for
+/// SQLite, so is a name in double quotes, which may turn out to be a string; for PostgreSQL, where a backslash before a
+/// quote means one thing or the other by a setting of the server, all that follows.
 ///
-/// [`Executor::prepare`] and `describe` run no statement and make no span.
+/// A text of several statements ([`sqlx::raw_sql`]) is sent as one and is one span, whose summary names each of them, and
+/// which has the code of the one that failed. [`Executor::prepare`] and `describe` run no statement and make no span; what
+/// was prepared makes one with each run. What a driver asks on its own, such as the number of a type, is part
+/// of the statement that it asks for.
 #[derive(Debug)]
 pub struct Traced<E> {
     inner: E,
     database: Database,
 }
 
-/// A transaction that writes; made by [`Database::begin`].
+/// A transaction of one sqlx database, such as `sqlx::Sqlite` or `sqlx::Postgres`; made by [`Database::begin`].
 ///
 /// Dropping it without [`commit`](Self::commit) rolls back. That roll-back has no span: it happens when the connection is
 /// used again, and nobody waits for it.
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
-pub struct Transaction {
-    inner: sqlx::Transaction<'static, Sqlite>,
+pub struct Transaction<DB: sqlx::Database> {
+    inner: sqlx::Transaction<'static, DB>,
     database: Database,
 }
 
@@ -100,6 +116,22 @@ impl DatabaseSystem {
     fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
+            Self::Postgresql => "postgresql",
+        }
+    }
+
+    fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgresql => Some(5432),
+        }
+    }
+
+    /// What begins a transaction.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgresql => "BEGIN",
         }
     }
 }
@@ -109,10 +141,32 @@ impl DatabaseSystem {
 impl Database {
     /// `namespace` is the name the database is known by, `db.namespace`; never a path.
     pub(crate) fn new(telemetry: &Telemetry, system: DatabaseSystem, namespace: impl Into<String>) -> Self {
-        let namespace = namespace.into();
-        let meter = telemetry.meter().map(|meter| StatementMeter::new(meter, system.name(), &namespace));
+        let name = KeyValue::new(semconv::DB_SYSTEM_NAME, system.name());
+        let attributes = vec![name, KeyValue::new(semconv::DB_NAMESPACE, Arc::<str>::from(namespace.into()))];
+        let meter = telemetry.meter().map(|meter| StatementMeter::new(meter, &attributes));
         let tracer = telemetry.tracer().clone();
-        Self(Arc::new(Identity { tracer, meter, known: Known::default(), system, namespace }))
+        Self(Arc::new(Identity { tracer, meter, known: Known::new(system), system, attributes }))
+    }
+
+    /// Names the server that the database is on, as the client is told it: `server.address`, a host's name or number or the
+    /// path of a Unix socket, and `server.port` unless it is `None` or the default port of the database.
+    ///
+    /// An address is part of every series, and must hold no credentials.
+    pub fn server(self, address: impl Into<String>, port: impl Into<Option<u16>>) -> Self {
+        let Identity { tracer, meter, system, attributes, .. } = &*self.0;
+        let port = port.into().filter(|port| system.default_port() != Some(*port));
+        let address = KeyValue::new(semconv::SERVER_ADDRESS, Arc::<str>::from(address.into()));
+        let port = port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+        // Instead of a server named before.
+        let attributes: Vec<_> = attributes[..2].iter().cloned().chain([address]).chain(port).collect();
+        Self(Arc::new(Identity {
+            tracer: tracer.clone(),
+            meter: meter.as_ref().map(|meter| meter.of(&attributes)),
+            // Series are bound to texts, and these are others.
+            known: Known::new(*system),
+            system: *system,
+            attributes,
+        }))
     }
 
     /// Wraps `executor` (`&pool` or `&mut *connection`) so that what runs on it is recorded.
@@ -120,13 +174,15 @@ impl Database {
         Traced { inner: executor, database: self.clone() }
     }
 
-    /// Takes a connection from `pool` and begins a transaction that holds SQLite's write lock from its first statement.
+    /// Takes a connection from `pool` and begins a transaction: on SQLite with `BEGIN IMMEDIATE`, on PostgreSQL with `BEGIN`,
+    /// and so with the isolation that is the connection's default.
     ///
-    /// A deferred transaction that reads before it writes can fail with `SQLITE_BUSY` halfway, without waiting; this one
-    /// waits for the lock here. Waiting for the connection and for the lock is part of the span `BEGIN`.
-    pub async fn begin(&self, pool: &SqlitePool) -> Result<Transaction, sqlx::Error> {
-        const BEGIN: &str = "BEGIN IMMEDIATE";
-        let inner = self.run(BEGIN, pool.begin_with(BEGIN)).await?;
+    /// SQLite's holds the write lock from its beginning. A deferred one that reads before it writes can fail with
+    /// `SQLITE_BUSY` halfway, without waiting; this one waits for the lock here. Waiting for the connection and for the
+    /// lock is part of the span `BEGIN`.
+    pub async fn begin<DB: sqlx::Database>(&self, pool: &Pool<DB>) -> Result<Transaction<DB>, sqlx::Error> {
+        let begin = self.0.system.begin();
+        let inner = self.run(begin, pool.begin_with(begin)).await?;
         Ok(Transaction { inner, database: self.clone() })
     }
 
@@ -144,13 +200,16 @@ impl Database {
 
 // === impl Transaction ===
 
-impl Transaction {
+impl<DB: sqlx::Database> Transaction<DB> {
     /// The executor for the transaction's statements.
-    pub fn executor(&mut self) -> Traced<&mut SqliteConnection> {
+    pub fn executor(&mut self) -> Traced<&mut DB::Connection> {
         Traced { inner: &mut self.inner, database: self.database.clone() }
     }
 
     /// Makes the transaction's changes permanent.
+    ///
+    /// After a statement of it has failed, PostgreSQL answers this with a roll-back and without an error, and neither sqlx
+    /// nor the span tells: a caller that went on after an error must roll back itself.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         self.database.run("COMMIT", self.inner.commit()).await
     }

@@ -104,7 +104,10 @@ impl Telemetry {
         Consumer::new(self.clone(), system, destination)
     }
 
-    /// Makes every statement on a database one CLIENT span and one duration. `namespace` names the database: for SQLite, its file.
+    /// Makes every statement on a database one CLIENT span and one duration.
+    ///
+    /// `namespace` names the database: for SQLite its file, without a path, for PostgreSQL `database|schema`, as
+    /// [`DatabaseSystem`] says. It is what the connections begin with: a later `SET search_path` does not change it.
     pub fn database(&self, system: DatabaseSystem, namespace: impl Into<String>) -> Database {
         Database::new(self, system, namespace)
     }

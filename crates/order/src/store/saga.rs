@@ -1,13 +1,14 @@
 //! Keeping what the shop sets out to do, and what became of it.
 
-use sqlx::FromRow;
-use telemetry::Transaction;
+use sqlx::{FromRow, Sqlite};
 
 use super::Store;
 use super::rows::{self, OrderRow};
 use crate::idempotency::{Fingerprint, IdempotencyKey, Ticket};
 use crate::order::{Email, Line, Order, PaymentToken, State};
 use crate::saga::{Attempt, Charge, Progress};
+
+type Transaction = telemetry::Transaction<Sqlite>;
 
 /// A row of `idempotency_keys` with its order and the step that charges for it.
 #[derive(FromRow)]

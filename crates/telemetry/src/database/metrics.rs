@@ -7,6 +7,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{BoundHistogram, Histogram, Meter};
 use opentelemetry::{KeyValue, StringValue};
 
+use super::DatabaseSystem;
 use super::sql::without_values;
 use super::summary::summary;
 use crate::attributes::bounded;
@@ -23,17 +24,21 @@ const MOST_TEXTS: usize = 512;
 #[derive(Debug)]
 pub(super) struct StatementMeter {
     duration: Histogram<f64>,
-    /// `db.system.name` and `db.namespace`.
-    common: [KeyValue; 2],
+    /// What is said of every statement.
+    common: Vec<KeyValue>,
 }
 
 /// The classes of the texts that have run, so that each is read once.
-#[derive(Debug, Default)]
-pub(super) struct Known(RwLock<HashMap<Box<str>, Arc<Class>>>);
+#[derive(Debug)]
+pub(super) struct Known {
+    system: DatabaseSystem,
+    texts: RwLock<HashMap<Box<str>, Arc<Class>>>,
+}
 
 /// The statements of one text.
 #[derive(Debug)]
 pub(super) struct Class {
+    system: DatabaseSystem,
     summary: String,
     /// The text of the statements without its values, no longer than an attribute may be.
     text: OnceLock<Arc<str>>,
@@ -55,12 +60,15 @@ pub(super) struct Ending {
 // === impl StatementMeter ===
 
 impl StatementMeter {
-    pub(super) fn new(meter: &Meter, system: &'static str, namespace: &str) -> Self {
+    pub(super) fn new(meter: &Meter, common: &[KeyValue]) -> Self {
         let duration = meter.f64_histogram(semconv::DB_CLIENT_OPERATION_DURATION).with_unit("s");
         let duration = duration.with_description("Duration of database client operations.");
-        let system = KeyValue::new(semconv::DB_SYSTEM_NAME, system);
-        let namespace = KeyValue::new(semconv::DB_NAMESPACE, namespace.to_owned());
-        Self { duration: duration.with_boundaries(BUCKETS.to_vec()).build(), common: [system, namespace] }
+        Self { duration: duration.with_boundaries(BUCKETS.to_vec()).build(), common: common.to_vec() }
+    }
+
+    /// The same for statements of which this is said.
+    pub(super) fn of(&self, common: &[KeyValue]) -> Self {
+        Self { duration: self.duration.clone(), common: common.to_vec() }
     }
 
     pub(super) fn record(&self, class: &Class, elapsed: Duration, ending: &Ending) {
@@ -69,7 +77,7 @@ impl StatementMeter {
         if let Some(duration) = class.succeeded.get().filter(|_| bindable) {
             return duration.record(elapsed);
         }
-        let mut attributes = self.common.to_vec();
+        let mut attributes = self.common.clone();
         if !class.summary.is_empty() {
             attributes.push(KeyValue::new(semconv::DB_QUERY_SUMMARY, class.summary.clone()));
         }
@@ -85,20 +93,24 @@ impl StatementMeter {
 // === impl Known ===
 
 impl Known {
+    pub(super) fn new(system: DatabaseSystem) -> Self {
+        Self { system, texts: RwLock::default() }
+    }
+
     /// The class of `text`. A text to which no values are bound may hold some, so it is not kept.
     pub(super) fn class(&self, text: &str, is_parameterised: bool) -> Arc<Class> {
         let known = |texts: &HashMap<Box<str>, Arc<Class>>| texts.get(text).cloned();
-        if let Some(class) = known(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(class) = known(&self.texts.read().unwrap_or_else(PoisonError::into_inner)) {
             return class;
         }
         let new = |is_kept| {
-            let (text_shown, succeeded) = (OnceLock::new(), OnceLock::new());
-            Arc::new(Class { summary: summary(text), text: text_shown, is_kept, succeeded })
+            let (system, summary) = (self.system, summary(text, self.system));
+            Arc::new(Class { system, summary, text: OnceLock::new(), is_kept, succeeded: OnceLock::new() })
         };
         if !is_parameterised {
             return new(false);
         }
-        let mut texts = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
         if texts.len() >= MOST_TEXTS && !texts.contains_key(text) {
             return new(false);
         }
@@ -116,7 +128,7 @@ impl Class {
 
     /// What may be shown of the statements' `text`. Values may stand in it beside those that are bound.
     pub(super) fn text(&self, text: &str) -> Arc<str> {
-        Arc::clone(self.text.get_or_init(|| bounded(&without_values(text)).into()))
+        Arc::clone(self.text.get_or_init(|| bounded(&without_values(text, self.system)).into()))
     }
 
     pub(super) fn is_query(&self) -> bool {

@@ -1,6 +1,13 @@
 //! The tokens of SQL text, and the text without its values.
 //!
-//! Tokens are all that is needed here. A parser would know more and fail on each dialect's own grammar.
+//! Tokens are all that is needed here. A parser would know more and fail on each dialect's own grammar. But each database
+//! has its own rules of where a literal ends: read by those of the other, what follows it could be taken for names, and
+//! be shown.
+
+mod postgresql;
+mod sqlite;
+
+use super::DatabaseSystem;
 
 /// A piece of SQL text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,21 +23,36 @@ pub(super) enum Kind {
     Word,
     /// An identifier in quotes.
     Quoted,
+    /// An identifier in quotes that may turn out to be a string.
+    Doubtful,
     Literal,
     Symbol,
 }
 
 /// The text with each literal replaced by `?` and each comment left out.
-pub(super) fn without_values(text: &str) -> String {
-    tokens(text)
+pub(super) fn without_values(text: &str, system: DatabaseSystem) -> String {
+    tokens(text, system)
         .map(|token| match token.kind {
-            Kind::Literal => "?",
+            Kind::Literal | Kind::Doubtful => "?",
             Kind::Comment => "",
-            // SQLite takes what is no column's name for a string.
-            Kind::Quoted if token.text.starts_with('"') => "?",
             Kind::Space | Kind::Word | Kind::Quoted | Kind::Symbol => token.text,
         })
         .collect()
+}
+
+/// Cuts `text` into tokens; joined, they are the text again.
+pub(super) fn tokens(text: &str, system: DatabaseSystem) -> impl Iterator<Item = Token<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let (kind, length) = match system {
+            DatabaseSystem::Sqlite => sqlite::next(rest, first),
+            DatabaseSystem::Postgresql => postgresql::next(rest, first),
+        };
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        Some(Token { kind, text })
+    })
 }
 
 // === impl Token ===
@@ -43,90 +65,46 @@ impl Token<'_> {
     pub(super) fn is_one_of(&self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.is(keyword))
     }
-}
 
-/// Cuts `text` into tokens; joined, they are the text again.
-pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let (kind, length) = next(rest)?;
-        let (text, after) = rest.split_at(length);
-        rest = after;
-        Some(Token { kind, text })
-    })
-}
-
-fn next(rest: &str) -> Option<(Kind, usize)> {
-    let first = rest.chars().next()?;
-    let while_ = |test: fn(char) -> bool| rest.find(|c| !test(c)).unwrap_or(rest.len());
-    let after = |start: &str, end: &str| {
-        rest[start.len()..].find(end).map_or(rest.len(), |length| start.len() + length + end.len())
-    };
-    if let Some(length) = dollar_quote(rest) {
-        return Some((Kind::Literal, length));
+    pub(super) fn is_name(&self) -> bool {
+        matches!(self.kind, Kind::Word | Kind::Quoted | Kind::Doubtful)
     }
-    Some(match first {
-        _ if rest.starts_with("--") => (Kind::Comment, after("--", "\n")),
-        _ if rest.starts_with("/*") => (Kind::Comment, after("/*", "*/")),
-        '\'' => (Kind::Literal, quoted(rest, '\'')),
-        '"' | '`' => (Kind::Quoted, quoted(rest, first)),
-        '[' => bracket(rest),
-        _ if first.is_whitespace() => (Kind::Space, while_(char::is_whitespace)),
-        _ if first.is_ascii_digit() => (Kind::Literal, while_(|c| is_word(c) || c == '.')),
-        // A placeholder and its name or number.
-        '?' | ':' | '@' | '$' => (Kind::Symbol, 1 + rest[1..].find(|c| !is_word(c)).unwrap_or(rest.len() - 1)),
-        _ if is_word(first) => word(rest, while_(is_word)),
-        _ => (Kind::Symbol, first.len_utf8()),
-    })
+}
+
+/// The kind of a word without quotes.
+fn kind_of(word: &str) -> Kind {
+    let is_value = ["TRUE", "FALSE"].iter().any(|value| word.eq_ignore_ascii_case(value));
+    if is_value { Kind::Literal } else { Kind::Word }
+}
+
+/// White space is ASCII to both databases; whatever else is not ASCII may be part of a word.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}')
 }
 
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
-}
-
-fn word(rest: &str, length: usize) -> (Kind, usize) {
-    let word = &rest[..length];
-    // x'00', b'01' and e'..' are literals with their kind before the quote.
-    if length == 1 && rest[1..].starts_with('\'') {
-        let quoted = if word.eq_ignore_ascii_case("e") { escaped(&rest[1..]) } else { quoted(&rest[1..], '\'') };
-        return (Kind::Literal, 1 + quoted);
-    }
-    let is_value = ["TRUE", "FALSE"].iter().any(|value| word.eq_ignore_ascii_case(value));
-    (if is_value { Kind::Literal } else { Kind::Word }, length)
-}
-
-/// SQLite's identifier in brackets, or PostgreSQL's bracket before an index or the elements of an array.
-fn bracket(rest: &str) -> (Kind, usize) {
-    let is_name = |inside: &str| inside.starts_with(is_letter) && inside.chars().all(|c| is_word(c) || c == ' ');
-    match rest[1..].split_once(']') {
-        Some((inside, _)) if is_name(inside) => (Kind::Quoted, inside.len() + 2),
-        _ => (Kind::Symbol, 1),
-    }
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
 fn is_letter(c: char) -> bool {
-    c.is_alphabetic() || c == '_'
+    is_word(c) && c != '$' && !c.is_ascii_digit()
 }
 
-/// The length of PostgreSQL's `$tag$..$tag$`, if `rest` begins with one.
-fn dollar_quote(rest: &str) -> Option<usize> {
-    let (tag, text) = rest.strip_prefix('$')?.split_once('$')?;
-    let is_tag = tag.is_empty() || (tag.starts_with(is_letter) && tag.chars().all(is_word));
-    let delimiter = &rest[..tag.len() + 2];
-    is_tag.then(|| text.find(delimiter).map_or(rest.len(), |length| length + 2 * delimiter.len()))
+/// How much of the beginning of `rest` consists of such characters.
+fn run(rest: &str, is_part: impl Fn(char) -> bool) -> usize {
+    rest.find(|c| !is_part(c)).unwrap_or(rest.len())
 }
 
-/// The length of PostgreSQL's `'..'` after an `e`, in which a backslash takes the next character's meaning.
-fn escaped(rest: &str) -> usize {
-    let mut inside = rest.char_indices().skip(1).peekable();
-    while let Some((at, c)) = inside.next() {
-        match c {
-            '\\' => drop(inside.next()),
-            '\'' if inside.next_if(|(_, next)| *next == '\'').is_none() => return at + 1,
-            _ => {}
-        }
+/// The length of the number that `rest` begins with, and of the letters that no number has and no database takes.
+fn number(rest: &str) -> usize {
+    let part = |rest: &str| run(rest, |c| (is_word(c) && c != '$') || c == '.');
+    let length = part(rest);
+    let is_hexadecimal = rest.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    let has_exponent = !is_hexadecimal && rest[..length].ends_with(['e', 'E']);
+    match rest[length..].strip_prefix(['+', '-']) {
+        Some(after) if has_exponent && after.starts_with(|c: char| c.is_ascii_digit()) => length + 1 + part(after),
+        _ => length,
     }
-    rest.len()
 }
 
 /// The length of the quotation that `rest` begins with; a doubled quote does not end it.
@@ -141,58 +119,4 @@ fn quoted(rest: &str, quote: char) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_and_comments_leave_the_text() {
-        let text = "SELECT a1 FROM t WHERE e = 'a''b@c' AND n > -1.5e3 AND x = x'00ff' AND y IS true /* me */ LIMIT ?1";
-        let expected = "SELECT a1 FROM t WHERE e = ? AND n > -? AND x = ? AND y IS ?  LIMIT ?1";
-        assert_eq!(without_values(text), expected);
-        assert_eq!(without_values("SELECT 'open, -- \"x"), "SELECT ?");
-    }
-
-    #[track_caller]
-    fn check(text: &str, expected: &str) {
-        assert_eq!(without_values(text), expected);
-    }
-
-    #[test]
-    fn the_literals_of_postgresql_leave_the_text() {
-        check("SELECT $$it's$$, $a$ $$ me $a$, $1, $2::text", "SELECT ?, ?, $1, $2::text");
-        check("SELECT $a$ open", "SELECT ?");
-        check(r"SELECT E'a\'me', e'b\\', 'c\', x", r"SELECT ?, ?, ?, x");
-        check("SELECT ARRAY['a]b', 'me'], a[1], b[i]", "SELECT ARRAY[?, ?], a[?], b[i]");
-        check("SELECT U&'me', N'me', B'01', INTERVAL '1 day'", "SELECT U&?, ?, ?, INTERVAL ?");
-    }
-
-    #[test]
-    fn names_in_quotes_stay_unless_they_may_be_strings() {
-        check("SELECT [a b] FROM `c` WHERE d = \"me\"", "SELECT [a b] FROM `c` WHERE d = ?");
-    }
-
-    #[test]
-    fn any_text_is_cut_into_tokens_that_join_to_it() {
-        for text in [
-            "é'ü",
-            "\"",
-            "'",
-            "[",
-            "/*",
-            "--",
-            "?é",
-            "$1::text",
-            "$",
-            "$$",
-            "$a$é",
-            "e'\\",
-            "E'\\'",
-            "[é",
-            "a.b.",
-            "x'",
-            "\u{0}\u{feff}",
-        ] {
-            assert_eq!(tokens(text).map(|token| token.text).collect::<String>(), text);
-        }
-    }
-}
+mod tests;

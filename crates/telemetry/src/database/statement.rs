@@ -91,11 +91,8 @@ impl Statement {
 
     fn span(&self, class: &Class, started: Started) -> Span {
         let (identity, summary) = (&self.database.0, class.summary());
-        let mut attributes = vec![
-            KeyValue::new(semconv::DB_SYSTEM_NAME, identity.system.name()),
-            KeyValue::new(semconv::DB_NAMESPACE, identity.namespace.clone()),
-            KeyValue::new(semconv::DB_QUERY_TEXT, class.text(self.text.as_str())),
-        ];
+        let mut attributes = identity.attributes.clone();
+        attributes.push(KeyValue::new(semconv::DB_QUERY_TEXT, class.text(self.text.as_str())));
         let name = if summary.is_empty() {
             identity.system.name().to_owned()
         } else {
@@ -137,7 +134,7 @@ impl Running {
         let Some(mut span) = self.span.take() else { return };
         span.set_attributes(ending.attributes());
         if ending.is_failure {
-            // The code says it all; SQLite's message may quote the text.
+            // The code says it all; the database's message may quote the text or a value.
             span.set_status(Status::error(""));
         }
         if self.rows > 0 || (self.is_query && ending.error_type.is_none()) {
