@@ -175,7 +175,7 @@ impl<E> Counted<E> {
     async fn watch(&self, items: usize, export: impl Future<Output = OTelSdkResult>) -> OTelSdkResult {
         let exported = AssertUnwindSafe(export).catch_unwind().await;
         let result = exported.unwrap_or_else(|_| Err(OTelSdkError::InternalFailure("the exporter panicked".into())));
-        self.fate.note(items as u64, result.as_ref().map(|()| ()).map_err(|error| error as &dyn Display));
+        self.fate.note(items as u64, result.as_ref().copied().map_err(|error| error as &dyn Display));
         result
     }
 }
