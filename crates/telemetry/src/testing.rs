@@ -21,6 +21,19 @@
 //! spans.assert_one_trace().await.assert_no_orphans();
 //! # }
 //! ```
+//!
+//! [`Trace::render`] and [`Metrics::render`] give the same text from run to run, without ids and times, so a snapshot of it
+//! can be kept and reviewed, with insta for one:
+//!
+//! ```
+//! # use telemetry::testing::SpanRecord;
+//! # fn example(trace: &telemetry::testing::Trace) {
+//! insta::assert_snapshot!(trace.render(&["rpc.status_code"]), @r"
+//! order SERVER shop.order.v1.OrderService/GetOrder [rpc.status_code=OK]
+//!   order INTERNAL get_order
+//! ");
+//! # }
+//! ```
 
 mod collect;
 mod logs;

@@ -51,6 +51,21 @@ async fn instrumented_functions_events_and_spawned_tasks_nest_under_the_call() {
 }
 
 #[tokio::test]
+async fn a_trace_is_the_same_snapshot_from_run_to_run() {
+    let trace = trace_of(handler(|_| async {
+        use_case().await;
+        Ok(messages([Ok(String::new())]))
+    }))
+    .await;
+    insta::assert_snapshot!(trace.render(&["rpc.status_code"]), @r"
+    test CLIENT test.v1.Kinds/Unary [rpc.status_code=OK]
+      test SERVER test.v1.Kinds/Unary [rpc.status_code=OK]
+        test INTERNAL use_case
+          test INTERNAL spawned
+    ");
+}
+
+#[tokio::test]
 async fn an_event_in_the_handler_itself_is_the_calls_and_an_error_event_is_no_status() {
     let trace = trace_of(handler(|_| async {
         tracing::error!(attempt = 2_u64, "looked everywhere");
