@@ -18,6 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::attributes::last_of_each;
 use crate::scope::{self, Owner, is_recorded};
+use crate::semconv;
 
 /// Marks log records whose span event has been added already.
 pub(crate) const EXCEPTION_TARGET: &str = "telemetry::exception";
@@ -155,6 +156,7 @@ impl<S: Subscriber> Layer<S> for EventBridge {
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
+        fields.name_exception();
         fields.attributes.push(KeyValue::new("level", metadata.level().as_str()));
         last_of_each(&mut fields.attributes);
         // A field's own `Debug` may have entered a span, which a borrowed context would not have allowed.
@@ -165,6 +167,15 @@ impl<S: Subscriber> Layer<S> for EventBridge {
 // === impl Fields ===
 
 impl Fields {
+    /// `#[instrument(err)]` makes an event that has an `error` and no message: it is the exception's.
+    fn name_exception(&mut self) {
+        if let Some(error) = self.attributes.iter_mut().find(|it| it.key.as_str() == "error" && self.message.is_empty())
+        {
+            error.key = semconv::EXCEPTION_MESSAGE.into();
+            semconv::EXCEPTION_EVENT.clone_into(&mut self.message);
+        }
+    }
+
     fn add(&mut self, field: &Field, value: impl Into<opentelemetry::Value>) {
         // The `log` crate's own fields repeat the record's metadata.
         if !field.name().starts_with("log.") {

@@ -184,6 +184,9 @@ impl Telemetry {
         if parent.is_telemetry_suppressed() {
             return parent.with_remote_span_context(SpanContext::NONE);
         }
+        if self.pipeline.sampler().is_disabled() {
+            return parent.clone();
+        }
         let current = parent.span();
         let decided = self.pipeline.sampler().decide(current.span_context(), current.is_recording(), name, other_name);
         if decided.is_recorded() {
@@ -205,6 +208,9 @@ impl Telemetry {
         other_name: Option<&str>,
         span: impl FnOnce() -> SpanBuilder,
     ) -> Context {
+        if self.pipeline.sampler().is_disabled() {
+            return caller.context(&self.base);
+        }
         let decided = self.pipeline.sampler().decide(&caller.span(), false, name, other_name);
         if decided.is_recorded() {
             let (span, parent) = (span(), caller.context(&self.base));

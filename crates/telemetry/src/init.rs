@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::atomic::Ordering;
 
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
@@ -6,16 +7,17 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::environment::Environment;
+use crate::error_chain::error_chain;
 use crate::handle::Telemetry;
 use crate::propagation::Propagation;
 use crate::service::Service;
 use crate::{bridge, logs};
 
-/// Why telemetry could not be set up.
-#[derive(Debug, thiserror::Error)]
+/// Why telemetry could not be set up. Its `Debug` is its text as well, which is what a `main` that fails with it prints.
+#[derive(thiserror::Error)]
 pub enum InitError {
     /// The named variable holds no URL to export to.
-    #[error("{0} is not a URL such as http://localhost:4317")]
+    #[error("{0} is not a URL such as http://localhost:4317, with its http:// or https://")]
     Endpoint(String),
     /// The exporter cannot work with its settings.
     #[error("the OTLP exporter cannot be built: {0}")]
@@ -26,6 +28,12 @@ pub enum InitError {
     /// Something else has set the process's `tracing` subscriber already.
     #[error("a tracing subscriber is installed already")]
     Subscriber(#[source] TryInitError),
+}
+
+impl fmt::Debug for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&error_chain(self))
+    }
 }
 
 /// Sets up the process's telemetry: exports by what `environment` says, logs to stderr, and brings `tracing` spans,

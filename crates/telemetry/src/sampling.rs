@@ -176,9 +176,7 @@ impl Sampling {
     /// What decides, once the environment has had its say.
     pub(crate) fn sampler(&self, environment: &Environment) -> Sampler {
         if environment.is_true("OTEL_SDK_DISABLED") {
-            // The caller's decision is passed on: those behind this service may still record.
-            let passing_on = Standard { parent_based: true, root: Sample::Never };
-            return Sampler::new(passing_on, &Self::new(), settings::variables(environment));
+            return Sampler::disabled(settings::variables(environment));
         }
         let standard = Standard::from_environment(environment);
         Sampler::new(standard, &self.under(environment), settings::variables(environment))

@@ -63,6 +63,9 @@ pub(super) fn builder(environment: &Environment, resource: Resource, sampler: &S
         .with_max_attributes_per_link(limit("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", 128))
 }
 
+/// How soon a console shows a span, for a person who waits for it.
+const CONSOLE_DELAY: u64 = 100;
+
 /// How spans are batched, by `OTEL_BSP_*`.
 struct Batches {
     most_spans: usize,
@@ -71,11 +74,12 @@ struct Batches {
 }
 
 impl Batches {
-    fn of(environment: &Environment) -> Self {
+    /// `delay` in milliseconds, unless the environment says otherwise.
+    fn of(environment: &Environment, delay: u64) -> Self {
         let most_spans = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048);
         let batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512).min(most_spans);
         let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        let delay = environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5000);
+        let delay = environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", delay);
         Self { most_spans: size(most_spans), batch: size(batch), delay }
     }
 }
@@ -88,7 +92,7 @@ fn direct(
     counts: &Arc<Counts>,
     runtime: &Handle,
 ) -> impl SpanProcessor + 'static {
-    let Batches { most_spans, batch, delay } = Batches::of(environment);
+    let Batches { most_spans, batch, delay } = Batches::of(environment, 5000);
     let (buffers, fate) = (Buffers::new(most_spans, batch), Arc::new(Fate::new(Arc::clone(counts), "spans")));
     let direct = Direct::new(buffers, delay, resource, sender, fate, runtime);
     Gate::new(direct, Arc::clone(counts), Limits::of(environment))
@@ -100,7 +104,7 @@ fn batched(
     exporter: impl SpanExporter + 'static,
     counts: &Arc<Counts>,
 ) -> impl SpanProcessor + 'static {
-    let Batches { most_spans, batch, delay } = Batches::of(environment);
+    let Batches { most_spans, batch, delay } = Batches::of(environment, CONSOLE_DELAY);
     let config = BatchConfigBuilder::default()
         .with_max_queue_size(most_spans)
         .with_max_export_batch_size(batch)

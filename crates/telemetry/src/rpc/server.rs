@@ -43,7 +43,7 @@ pub struct RpcServerLayer {
     meter: Option<Arc<ServerMeter>>,
     methods: Methods,
     admission: Admission,
-    default_deadline: Duration,
+    default_deadline: Option<Duration>,
     trace_headers: bool,
     request_headers: Captured,
     answered: Option<Arc<Answered>>,
@@ -66,7 +66,7 @@ impl RpcServerLayer {
             meter,
             methods: Methods::default(),
             admission: Admission::default(),
-            default_deadline: Duration::from_secs(10),
+            default_deadline: Some(Duration::from_secs(10)),
             trace_headers: false,
             request_headers: Captured::default(),
             answered: None,
@@ -117,10 +117,10 @@ impl RpcServerLayer {
         Self { admission: self.admission.baggage(keys), ..self }
     }
 
-    /// How long a call may take that carries no `grpc-timeout`; 10 s unless said. Health and reflection calls that
-    /// carry none have no limit.
-    pub fn default_deadline(self, limit: Duration) -> Self {
-        Self { default_deadline: limit, ..self }
+    /// How long a call may take that carries no `grpc-timeout`, streams included; 10 s unless said, and `None` is as long as
+    /// it likes. Health and reflection calls that carry none have no limit.
+    pub fn default_deadline(self, limit: impl Into<Option<Duration>>) -> Self {
+        Self { default_deadline: limit.into(), ..self }
     }
 
     /// Answers every call with its trace: `traceresponse` (W3C Trace Context draft) and `x-trace-id`, in the headers,
@@ -194,7 +194,7 @@ impl RpcServerLayer {
         let method = self.methods.resolve(request.uri.path());
         let in_flight = self.meter.as_ref().map(|meter| ServerMeter::count(meter, &method));
         let measured = Measured { started, in_flight };
-        let left = deadline::requested(&request.headers).or((!method.is_quiet).then_some(self.default_deadline));
+        let left = deadline::requested(&request.headers).or(self.default_deadline.filter(|_| !method.is_quiet));
         let deadline = left.map(Deadline::after);
         let (caller, link) = self.admission.admit(self.telemetry.propagation(), request);
         if method.is_quiet {

@@ -26,6 +26,8 @@ pub(crate) struct Sampler(Arc<Deciding>);
 
 #[derive(Debug)]
 struct Deciding {
+    /// Whether there are no spans at all, and contexts go along as they came.
+    is_disabled: bool,
     settings: SamplingSettings,
     standard: Standard,
     rules: Rules,
@@ -60,24 +62,18 @@ struct Beginning<'a> {
 
 impl Sampler {
     /// `variables` are those that have had a say.
+    /// What decides nothing: those behind this service see its caller's decision, if it has one.
+    pub(super) fn disabled(variables: Vec<&'static str>) -> Self {
+        let never = Standard { parent_based: false, root: Sample::Never };
+        Self(Arc::new(Deciding { is_disabled: true, ..Deciding::new(never, &Sampling::new(), variables) }))
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.0.is_disabled
+    }
+
     pub(super) fn new(standard: Standard, sampling: &Sampling, variables: Vec<&'static str>) -> Self {
-        let Sampling { keep_errors, keep_slower_than, .. } = *sampling;
-        let keeps = keep_errors || keep_slower_than.is_some();
-        let keeper = keeps.then(|| Arc::new(Keeper::new(keep_errors, keep_slower_than, Room::default())));
-        Self(Arc::new(Deciding {
-            settings: SamplingSettings::new(standard, sampling, variables),
-            standard,
-            rules: Rules::new(sampling.rules.clone()),
-            rate: sampling.traces_per_second.map(FairRate::new),
-            callers: sampling.forced_per_second.map(|rate| (Allowance::default(), Pace::per_second(rate))),
-            keeper,
-            start: Instant::now(),
-            key: RandomState::new(),
-            by_parent: Tally::default(),
-            by_rate: Tally::default(),
-            by_standard: Tally::default(),
-            refused: AtomicU64::default(),
-        }))
+        Self(Arc::new(Deciding::new(standard, sampling, variables)))
     }
 
     /// `inner` with what is recorded though not sampled held back from it until it is known whether to keep it.
@@ -151,7 +147,31 @@ fn is_name(key: &Key) -> bool {
 // === impl Deciding ===
 
 impl Deciding {
+    fn new(standard: Standard, sampling: &Sampling, variables: Vec<&'static str>) -> Self {
+        let Sampling { keep_errors, keep_slower_than, .. } = *sampling;
+        let keeps = keep_errors || keep_slower_than.is_some();
+        let keeper = keeps.then(|| Arc::new(Keeper::new(keep_errors, keep_slower_than, Room::default())));
+        Self {
+            is_disabled: false,
+            settings: SamplingSettings::new(standard, sampling, variables),
+            standard,
+            rules: Rules::new(sampling.rules.clone()),
+            rate: sampling.traces_per_second.map(FairRate::new),
+            callers: sampling.forced_per_second.map(|rate| (Allowance::default(), Pace::per_second(rate))),
+            keeper,
+            start: Instant::now(),
+            key: RandomState::new(),
+            by_parent: Tally::default(),
+            by_rate: Tally::default(),
+            by_standard: Tally::default(),
+            refused: AtomicU64::default(),
+        }
+    }
+
     fn decide(&self, parent: &Parent<'_>, trace_id: TraceId, beginning: Beginning<'_>) -> SamplingDecision {
+        if self.is_disabled {
+            return SamplingDecision::Drop;
+        }
         let context = parent.context;
         if !context.is_valid() {
             self.begin(beginning)

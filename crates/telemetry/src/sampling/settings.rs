@@ -131,7 +131,7 @@ mod tests {
     fn a_disabled_service_decides_nothing_whatever_else_is_said() {
         let variables = [("OTEL_SDK_DISABLED", "true"), ("TELEMETRY_KEEP_ERRORS", "true")];
         let expected = json!({
-            "sampler": "parentbased_always_off", "root": "never", "rules": [],
+            "sampler": "always_off", "root": "never", "rules": [],
             "traces_per_second": null, "forced_per_second": null,
             "keep_errors": false, "keep_slower_than": null, "variables": variables.map(|(name, _)| name),
         });

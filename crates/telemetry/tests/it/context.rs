@@ -59,8 +59,18 @@ fn plain(address: SocketAddr) -> Client<Channel> {
 
 /// Sends `request` over two traced hops and gives back what the second was sent.
 async fn over_two_hops(spans: &Spans, trust: TrustTrace, request: Request<String>) -> (MetadataMap, Option<Duration>) {
+    over(spans.service(Service::new("edge", "0")), spans, trust, request).await
+}
+
+/// The same with this service as the first hop.
+async fn over(
+    edge: Telemetry,
+    spans: &Spans,
+    trust: TrustTrace,
+    request: Request<String>,
+) -> (MetadataMap, Option<Duration>) {
     let received = Received::default();
-    let (edge, inner) = (spans.service(Service::new("edge", "0")), spans.service(Service::new("inner", "0")));
+    let inner = spans.service(Service::new("inner", "0"));
     let second = serve(inner.rpc_server().trust(TrustTrace::All), keep(&received)).await;
     let first = serve(edge.rpc_server().trust(trust), pass_on(&edge, second)).await;
     plain(first).send("Unary", request).await.unwrap();
@@ -129,6 +139,24 @@ async fn an_unsampled_trace_makes_no_spans_and_is_passed_on_unsampled() {
         assert!(traceparent.starts_with(&format!("00-{TRACE}-")) && traceparent.ends_with(passed_on), "{traceparent}");
         assert!(spans.traces().await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_disabled_hop_passes_on_what_came_and_begins_nothing() {
+    let spans = Spans::new();
+    let disabled =
+        || spans.service_in(Service::new("edge", "0"), &[("OTEL_SDK_DISABLED", "true")].into_iter().collect());
+    for flags in ["00", "01", "03"] {
+        let sent = format!("00-{TRACE}-{CALLER}-{flags}");
+        let headers = [("traceparent", &*sent), ("tracestate", "a=1"), ("baggage", "who=me")];
+        let (metadata, _) = over(disabled(), &spans, TrustTrace::All, request(&headers)).await;
+        let received = ["traceparent", "tracestate", "baggage"].map(|name| header(&metadata, name));
+        assert_eq!(received, [Some(&*sent), Some("a=1"), Some("who=me")]);
+    }
+    let (metadata, _) = over(disabled(), &spans, TrustTrace::All, request(&[])).await;
+    // The next hop would believe what is sent, and record nothing.
+    assert_eq!(header(&metadata, "traceparent"), None);
+    assert!(spans.traces().await.iter().all(|trace| trace.spans().iter().all(|span| span.service != "edge")));
 }
 
 #[tokio::test]

@@ -65,6 +65,23 @@ async fn a_trace_is_the_same_snapshot_from_run_to_run() {
     ");
 }
 
+#[tracing::instrument(err)]
+async fn failing() -> Result<(), std::io::Error> {
+    Err(std::io::Error::other("disk full"))
+}
+
+#[tokio::test]
+async fn what_instrument_says_of_an_error_is_an_exception() {
+    let trace = trace_of(handler(|_| async {
+        let _ = failing().await;
+        Ok(messages([Ok(String::new())]))
+    }))
+    .await;
+    let (name, attributes) = &trace.span("INTERNAL", "failing").events[0];
+    assert_eq!(name, "exception");
+    assert!(attributes.contains(&("exception.message".to_owned(), "disk full".to_owned())), "{attributes:?}");
+}
+
 #[tokio::test]
 async fn an_event_in_the_handler_itself_is_the_calls_and_an_error_event_is_no_status() {
     let trace = trace_of(handler(|_| async {

@@ -184,8 +184,8 @@ async fn a_disabled_service_passes_its_callers_decision_on_and_keeps_nothing() {
     let mut client = untraced(&telemetry).await;
     client.call("ServerStream", "error after").await.unwrap().end.unwrap_err();
     let report = telemetry.sampling();
-    assert_eq!((report.settings.sampler, report.recorded), ("parentbased_always_off", None));
-    assert_decided(&telemetry, "always_off", 0, 1);
+    assert_eq!((report.settings.sampler, report.recorded), ("always_off", None));
+    assert_decided(&telemetry, "always_off", 0, 0);
 }
 
 /// What a handler answers that fails as a server may not.
