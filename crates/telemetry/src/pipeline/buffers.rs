@@ -94,8 +94,9 @@ impl Buffers {
         encode::span(span, &mut chunk.bytes);
         chunk.spans += 1;
         self.bytes.fetch_add(chunk.bytes.len() - before, Ordering::Relaxed);
-        drop(chunks);
+        // While the buffer is locked: nothing is taken that is not counted yet.
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        drop(chunks);
         if waiting.is_multiple_of(self.batch) { Added::FillsRequest } else { Added::Waits }
     }
 
