@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::buffers::{Added, Buffers, Request};
 use super::counted::Fate;
@@ -121,7 +121,7 @@ impl SpanProcessor for Direct {
 
 impl Exporting {
     async fn run(mut self) {
-        let mut ticks = interval(self.delay);
+        let mut ticks = interval_at(Instant::now() + self.delay, self.delay);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let flush = tokio::select! {
