@@ -16,6 +16,9 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use tracing_subscriber::layer::SubscriberExt;
+
+mod large;
 
 /// Answers as the script says, then OK, and keeps what it was sent.
 #[derive(Clone, Default)]
@@ -120,6 +123,16 @@ async fn end(telemetry: &Telemetry, spans: usize) {
         let codec = tonic_prost::ProstCodec::<(), ()>::default();
         client.unary(Request::new(()), path, codec).await.unwrap_err();
     }
+}
+
+/// Ends so many spans on this thread, each with so much text.
+fn end_here(telemetry: &Telemetry, spans: usize, text: usize) {
+    let subscriber = tracing_subscriber::registry().with(telemetry.tracing_layer());
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..spans {
+            drop(tracing::info_span!("here", text = "x".repeat(text)));
+        }
+    });
 }
 
 const LIMIT: Duration = Duration::from_secs(20);
