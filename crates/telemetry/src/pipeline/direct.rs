@@ -22,6 +22,9 @@ use super::sender::Sender;
 /// How many requests may be on their way at once: with one, a collector that takes 20 ms to answer takes fifty a second.
 const MOST_AT_ONCE: usize = 4;
 
+/// How many flushes are answered together.
+const MOST_FLUSHES: usize = 64;
+
 /// How long a flush waits that nobody has limited.
 const LONGEST_FLUSH: Duration = Duration::from_secs(3600);
 
@@ -30,18 +33,18 @@ const LONGEST_FLUSH: Duration = Duration::from_secs(3600);
 pub(super) struct Direct {
     buffers: Arc<Buffers>,
     enough: Arc<Notify>,
-    flushes: mpsc::Sender<Flush>,
+    flushes: mpsc::UnboundedSender<Flush>,
     fate: Arc<Fate>,
 }
 
-/// Answered once all that had ended before is sent, or given up.
+/// Answered once all that had ended before is sent, or given up. There are no more than threads that wait for one.
 type Flush = SyncSender<()>;
 
 /// The task that sends.
 struct Exporting {
     buffers: Arc<Buffers>,
     enough: Arc<Notify>,
-    flushes: mpsc::Receiver<Flush>,
+    flushes: mpsc::UnboundedReceiver<Flush>,
     delay: Duration,
     resource: Vec<u8>,
     sender: Sender,
@@ -70,7 +73,7 @@ impl Direct {
         runtime: &Handle,
     ) -> Self {
         let (buffers, enough) = (Arc::new(buffers), Arc::new(Notify::new()));
-        let (flushes, received) = mpsc::channel(8);
+        let (flushes, received) = mpsc::unbounded_channel();
         let mut encoded = Vec::new();
         encode::resource(resource, &mut encoded);
         let exporting = Exporting {
@@ -90,7 +93,7 @@ impl Direct {
     fn flush(&self, limit: Duration) -> OTelSdkResult {
         let (done, all_done) = sync_channel(1);
         // The task is gone with its runtime: then there is nothing left to wait for.
-        if self.flushes.blocking_send(done).is_err() {
+        if self.flushes.send(done).is_err() {
             return Err(OTelSdkError::AlreadyShutdown);
         }
         all_done.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
@@ -124,17 +127,18 @@ impl Exporting {
         let mut ticks = interval_at(Instant::now() + self.delay, self.delay);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let flush = tokio::select! {
-                _ = ticks.tick() => None,
-                () = self.enough.notified() => None,
-                flush = self.flushes.recv() => match flush {
-                    Some(flush) => Some(flush),
-                    None => return,
-                },
-            };
+            let mut flushes = Vec::new();
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.enough.notified() => {}
+                asked = self.flushes.recv_many(&mut flushes, MOST_FLUSHES) => if asked == 0 { return },
+            }
             self.send_all().await;
-            if let Some(flush) = flush {
-                while self.under_way.join_next().await.is_some() {}
+            if flushes.is_empty() {
+                continue;
+            }
+            while self.under_way.join_next().await.is_some() {}
+            for flush in flushes {
                 // Whoever asked may have given up.
                 let _ = flush.try_send(());
             }

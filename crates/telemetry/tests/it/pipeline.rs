@@ -18,6 +18,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tracing_subscriber::layer::SubscriberExt;
 
+mod flushes;
 mod large;
 
 /// Answers as the script says, then OK, and keeps what it was sent.
