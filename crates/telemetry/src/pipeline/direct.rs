@@ -173,7 +173,7 @@ impl UnderWay {
                 self.fate.rejected(rejected, &partial.error_message);
                 self.fate.note(spans - rejected, Ok(()));
             }
-            Err(status) => self.fate.note(spans, Err(&status)),
+            Err(status) => self.fate.note(spans, Err(&sender.told(&status))),
         }
     }
 }

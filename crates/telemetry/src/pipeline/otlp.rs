@@ -68,7 +68,7 @@ impl Otlp {
             endpoint = endpoint.tls_config(ClientTlsConfig::new().with_enabled_roots()).map_err(failed)?;
         }
         let _guard = runtime.enter();
-        Ok(Sender::new(endpoint.connect_lazy(), self.headers, self.timeout))
+        Ok(Sender::new(&endpoint, self.headers, self.timeout))
     }
 
     /// An exporter of log records whose connection lives on `runtime`.
