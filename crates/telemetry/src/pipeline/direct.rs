@@ -35,6 +35,7 @@ pub(super) struct Direct {
     enough: Arc<Notify>,
     flushes: mpsc::UnboundedSender<Flush>,
     fate: Arc<Fate>,
+    runtime: Handle,
 }
 
 /// Answered once all that had ended before is sent, or given up. There are no more than threads that wait for one.
@@ -87,7 +88,7 @@ impl Direct {
             under_way: JoinSet::new(),
         };
         runtime.spawn(exporting.run());
-        Self { buffers, enough, flushes, fate }
+        Self { buffers, enough, flushes, fate, runtime: runtime.clone() }
     }
 
     fn flush(&self, limit: Duration) -> OTelSdkResult {
@@ -98,6 +99,14 @@ impl Direct {
         }
         all_done.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
     }
+
+    fn dropped(&self) {
+        if self.fate.dropped() {
+            // Not here: the span that has ended is locked, and what is logged would become an event of it.
+            let fate = Arc::clone(&self.fate);
+            self.runtime.spawn(async move { fate.tell_dropped() });
+        }
+    }
 }
 
 impl SpanProcessor for Direct {
@@ -107,7 +116,7 @@ impl SpanProcessor for Direct {
         match self.buffers.add(&span) {
             Added::Waits => {}
             Added::FillsRequest => self.enough.notify_one(),
-            Added::Dropped => self.fate.dropped(),
+            Added::Dropped => self.dropped(),
         }
     }
 

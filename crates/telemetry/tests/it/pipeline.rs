@@ -20,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 mod flushes;
 mod large;
+mod lost;
 mod restarts;
 
 /// Answers as the script says, then OK, and keeps what it was sent.
