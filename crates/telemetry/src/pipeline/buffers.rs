@@ -89,24 +89,33 @@ impl Buffers {
             return Added::Dropped;
         }
         let mut chunks = self.buffers[mine()].lock().unwrap_or_else(PoisonError::into_inner);
-        let chunk = self.chunk(&mut chunks, &span.instrumentation_scope);
+        let at = self.place(&mut chunks, &span.instrumentation_scope);
+        let chunk = &mut chunks[at];
         let before = chunk.bytes.len();
         encode::span(span, &mut chunk.bytes);
-        chunk.spans += 1;
-        self.bytes.fetch_add(chunk.bytes.len() - before, Ordering::Relaxed);
-        drop(chunks);
+        let after = chunk.bytes.len();
+        if before > 0 && after > MOST_PER_REQUEST {
+            // Alone, it cannot make a collector refuse the others.
+            let alone = Chunk { scope: chunk.scope.clone(), bytes: chunk.bytes.split_off(before), spans: 1 };
+            chunks.push(alone);
+        } else {
+            chunk.spans += 1;
+        }
+        self.bytes.fetch_add(after - before, Ordering::Relaxed);
+        // While the buffer is locked: nothing is taken that is not counted yet.
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
-        if waiting.is_multiple_of(self.batch) { Added::FillsRequest } else { Added::Waits }
+        drop(chunks);
+        let fills_request = waiting.is_multiple_of(self.batch) || after >= MOST_PER_REQUEST;
+        if fills_request { Added::FillsRequest } else { Added::Waits }
     }
 
-    /// The chunk that a span of this scope goes to: the last one of the scope, unless it is full.
-    fn chunk<'c>(&self, chunks: &'c mut Vec<Chunk>, scope: &InstrumentationScope) -> &'c mut Chunk {
+    /// The place of the chunk that a span of this scope goes to: the last one of the scope, unless it is full.
+    fn place(&self, chunks: &mut Vec<Chunk>, scope: &InstrumentationScope) -> usize {
         let has_room = |chunk: &Chunk| chunk.spans < self.batch && chunk.bytes.len() < MOST_PER_REQUEST;
-        let at = chunks.iter().rposition(|chunk| has_room(chunk) && chunk.scope == *scope).unwrap_or_else(|| {
+        chunks.iter().rposition(|chunk| has_room(chunk) && chunk.scope == *scope).unwrap_or_else(|| {
             chunks.push(Chunk { scope: scope.clone(), bytes: Vec::new(), spans: 0 });
             chunks.len() - 1
-        });
-        &mut chunks[at]
+        })
     }
 
     /// Everything that waits, as requests of at most a batch each, for `resource`.
@@ -170,3 +179,6 @@ fn mine() -> usize {
         number
     })
 }
+
+#[cfg(test)]
+mod tests;

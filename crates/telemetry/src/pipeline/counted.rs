@@ -1,5 +1,5 @@
 use std::fmt::Display;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 use crate::limits::Limits;
 use crate::points;
 
-/// What became of the spans that ended: those of [`ended`](Self::ended) that are in neither of the other two are still
-/// queued, or, after a shutdown, lost.
+/// What became of the spans that ended: those of [`ended`](Self::ended) that are in none of the other three are still
+/// queued or on their way, or, after a shutdown, lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Sampled spans that have ended.
@@ -137,10 +137,10 @@ impl Fate {
         counter.fetch_add(items, Ordering::Relaxed);
         let was_failing = self.is_failing.swap(result.is_err(), Ordering::Relaxed);
         match result {
-            Err(error) if !was_failing => tracing::warn!(%error, "{} cannot be exported", self.what),
+            Err(error) if !was_failing => tell(|| tracing::warn!(%error, "{} cannot be exported", self.what)),
             Ok(()) if was_failing => {
                 let failed = self.counts.failed.load(Ordering::Relaxed);
-                tracing::info!(failed, "{} are exported again", self.what);
+                tell(|| tracing::info!(failed, "{} are exported again", self.what));
             }
             _ => {}
         }
@@ -151,17 +151,25 @@ impl Fate {
         self.counts.failed.fetch_add(items, Ordering::Relaxed);
         let is_worth_telling = items > 0 || !reason.is_empty();
         if is_worth_telling && !self.has_rejected.swap(true, Ordering::Relaxed) {
-            tracing::warn!(items, reason, "the collector refuses {}", self.what);
+            tell(|| tracing::warn!(items, reason, "the collector refuses {}", self.what));
         }
     }
 
-    /// There was no room for one. Told once; how many it were stands in the report.
-    pub(crate) fn dropped(&self) {
+    /// There was no room for one. Whether that is to be told: once, for how many it were stands in the report.
+    pub(crate) fn dropped(&self) -> bool {
         self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        if !self.has_dropped.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{} are dropped, too many wait for the collector", self.what);
-        }
+        !self.has_dropped.swap(true, Ordering::Relaxed)
     }
+
+    /// Says that there was no room.
+    pub(crate) fn tell_dropped(&self) {
+        tell(|| tracing::warn!("{} are dropped, too many wait for the collector", self.what));
+    }
+}
+
+/// Logs. A subscriber may panic; who counts must not, least of all in a `drop` that another panic has led to.
+fn tell(log: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(log));
 }
 
 // === impl Counted ===
@@ -229,3 +237,6 @@ impl<E: PushMetricExporter> PushMetricExporter for Counted<E> {
         self.inner.temporality()
     }
 }
+
+#[cfg(test)]
+mod tests;

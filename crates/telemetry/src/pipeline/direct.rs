@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::buffers::{Added, Buffers, Request};
 use super::counted::Fate;
@@ -22,6 +22,9 @@ use super::sender::Sender;
 /// How many requests may be on their way at once: with one, a collector that takes 20 ms to answer takes fifty a second.
 const MOST_AT_ONCE: usize = 4;
 
+/// How many flushes are answered together.
+const MOST_FLUSHES: usize = 64;
+
 /// How long a flush waits that nobody has limited.
 const LONGEST_FLUSH: Duration = Duration::from_secs(3600);
 
@@ -30,18 +33,19 @@ const LONGEST_FLUSH: Duration = Duration::from_secs(3600);
 pub(super) struct Direct {
     buffers: Arc<Buffers>,
     enough: Arc<Notify>,
-    flushes: mpsc::Sender<Flush>,
+    flushes: mpsc::UnboundedSender<Flush>,
     fate: Arc<Fate>,
+    runtime: Handle,
 }
 
-/// Answered once all that had ended before is sent, or given up.
+/// Answered once all that had ended before is sent, or given up. There are no more than threads that wait for one.
 type Flush = SyncSender<()>;
 
 /// The task that sends.
 struct Exporting {
     buffers: Arc<Buffers>,
     enough: Arc<Notify>,
-    flushes: mpsc::Receiver<Flush>,
+    flushes: mpsc::UnboundedReceiver<Flush>,
     delay: Duration,
     resource: Vec<u8>,
     sender: Sender,
@@ -70,7 +74,7 @@ impl Direct {
         runtime: &Handle,
     ) -> Self {
         let (buffers, enough) = (Arc::new(buffers), Arc::new(Notify::new()));
-        let (flushes, received) = mpsc::channel(8);
+        let (flushes, received) = mpsc::unbounded_channel();
         let mut encoded = Vec::new();
         encode::resource(resource, &mut encoded);
         let exporting = Exporting {
@@ -84,16 +88,24 @@ impl Direct {
             under_way: JoinSet::new(),
         };
         runtime.spawn(exporting.run());
-        Self { buffers, enough, flushes, fate }
+        Self { buffers, enough, flushes, fate, runtime: runtime.clone() }
     }
 
     fn flush(&self, limit: Duration) -> OTelSdkResult {
         let (done, all_done) = sync_channel(1);
         // The task is gone with its runtime: then there is nothing left to wait for.
-        if self.flushes.blocking_send(done).is_err() {
+        if self.flushes.send(done).is_err() {
             return Err(OTelSdkError::AlreadyShutdown);
         }
         all_done.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
+    }
+
+    fn dropped(&self) {
+        if self.fate.dropped() {
+            // Not here: the span that has ended is locked, and what is logged would become an event of it.
+            let fate = Arc::clone(&self.fate);
+            self.runtime.spawn(async move { fate.tell_dropped() });
+        }
     }
 }
 
@@ -104,7 +116,7 @@ impl SpanProcessor for Direct {
         match self.buffers.add(&span) {
             Added::Waits => {}
             Added::FillsRequest => self.enough.notify_one(),
-            Added::Dropped => self.fate.dropped(),
+            Added::Dropped => self.dropped(),
         }
     }
 
@@ -121,20 +133,21 @@ impl SpanProcessor for Direct {
 
 impl Exporting {
     async fn run(mut self) {
-        let mut ticks = interval(self.delay);
+        let mut ticks = interval_at(Instant::now() + self.delay, self.delay);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let flush = tokio::select! {
-                _ = ticks.tick() => None,
-                () = self.enough.notified() => None,
-                flush = self.flushes.recv() => match flush {
-                    Some(flush) => Some(flush),
-                    None => return,
-                },
-            };
+            let mut flushes = Vec::new();
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.enough.notified() => {}
+                asked = self.flushes.recv_many(&mut flushes, MOST_FLUSHES) => if asked == 0 { return },
+            }
             self.send_all().await;
-            if let Some(flush) = flush {
-                while self.under_way.join_next().await.is_some() {}
+            if flushes.is_empty() {
+                continue;
+            }
+            while self.under_way.join_next().await.is_some() {}
+            for flush in flushes {
                 // Whoever asked may have given up.
                 let _ = flush.try_send(());
             }
@@ -169,7 +182,7 @@ impl UnderWay {
                 self.fate.rejected(rejected, &partial.error_message);
                 self.fate.note(spans - rejected, Ok(()));
             }
-            Err(status) => self.fate.note(spans, Err(&status)),
+            Err(status) => self.fate.note(spans, Err(&sender.told(&status))),
         }
     }
 }

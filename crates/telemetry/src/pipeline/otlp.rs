@@ -55,26 +55,36 @@ impl Otlp {
         Ok(Self { endpoint, timeout, headers: headers(environment, &name("HEADERS")) })
     }
 
+    /// How the connection is encrypted, if the endpoint wants it to be: whom the system trusts is trusted.
+    fn tls(&self) -> Option<ClientTlsConfig> {
+        let uri = http::Uri::from_str(&self.endpoint).ok()?;
+        (uri.scheme() == Some(&Scheme::HTTPS)).then(|| ClientTlsConfig::new().with_native_roots())
+    }
+
     /// What sends spans, over a connection that lives on `runtime`.
     pub(super) fn sender(self, runtime: &Handle) -> Result<Sender, InitError> {
         let failed = |error: tonic::transport::Error| InitError::Exporter(error_chain(&error));
+        let tls = self.tls();
         let mut endpoint = Endpoint::from_shared(self.endpoint)
             .and_then(|endpoint| endpoint.user_agent(USER_AGENT))
             .map_err(failed)?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE);
-        if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
-            endpoint = endpoint.tls_config(ClientTlsConfig::new().with_enabled_roots()).map_err(failed)?;
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls).map_err(failed)?;
         }
         let _guard = runtime.enter();
-        Ok(Sender::new(endpoint.connect_lazy(), self.headers, self.timeout))
+        Ok(Sender::new(&endpoint, self.headers, self.timeout))
     }
 
     /// An exporter of log records whose connection lives on `runtime`.
     pub(crate) fn logs(self, runtime: &Handle) -> Result<LogExporter, InitError> {
         let _guard = runtime.enter();
-        let builder = LogExporter::builder().with_tonic();
+        let mut builder = LogExporter::builder().with_tonic();
+        if let Some(tls) = self.tls() {
+            builder = builder.with_tls_config(tls);
+        }
         let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
         builder.build().map_err(|error| InitError::Exporter(error.to_string()))
     }
@@ -82,7 +92,10 @@ impl Otlp {
     /// An exporter of metrics whose connection lives on `runtime`.
     pub(crate) fn metrics(self, temporality: Temporality, runtime: &Handle) -> Result<MetricExporter, InitError> {
         let _guard = runtime.enter();
-        let builder = MetricExporter::builder().with_tonic().with_temporality(temporality);
+        let mut builder = MetricExporter::builder().with_tonic().with_temporality(temporality);
+        if let Some(tls) = self.tls() {
+            builder = builder.with_tls_config(tls);
+        }
         let builder = builder.with_endpoint(self.endpoint).with_timeout(self.timeout).with_metadata(self.headers);
         builder.build().map_err(|error| InitError::Exporter(error.to_string()))
     }

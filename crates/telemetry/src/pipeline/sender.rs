@@ -1,5 +1,7 @@
 //! Encoded spans on their way to a collector, by OTLP/gRPC.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -9,9 +11,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
+
+use crate::error_chain::error_chain;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -23,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     channel: Channel,
+    /// Where to, for people.
+    collector: Arc<str>,
     headers: MetadataMap,
     /// For one request with all its attempts.
     limit: Duration,
@@ -51,8 +57,18 @@ struct Encoded;
 // === impl Sender ===
 
 impl Sender {
-    pub(super) fn new(channel: Channel, headers: MetadataMap, limit: Duration) -> Self {
-        Self { channel, headers, limit }
+    /// Sends to `endpoint`, over a connection that lives on the runtime it is called in.
+    pub(super) fn new(endpoint: &Endpoint, headers: MetadataMap, limit: Duration) -> Self {
+        let uri = endpoint.uri();
+        // Not the whole: there may be a password before the host.
+        let (host, port) = (uri.host().unwrap_or_default(), uri.port());
+        let collector = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")).into();
+        Self { channel: endpoint.connect_lazy(), collector, headers, limit }
+    }
+
+    /// Why a request could not be sent, for people.
+    pub(super) fn told(&self, status: &Status) -> String {
+        format!("{}: {}", self.collector, error_chain(status))
     }
 
     /// Sends one request until it is taken, refused for good, or out of time, by the rules of OTLP ("OTLP/gRPC
@@ -68,7 +84,7 @@ impl Sender {
                 Err(_) => return Err(Status::deadline_exceeded("the collector has not answered in time")),
             };
             let Some(wanted) = pause_before_retry(&status, pause) else { return Err(status) };
-            if Instant::now() + wanted >= until {
+            if wanted >= until.saturating_duration_since(Instant::now()) {
                 return Err(status);
             }
             sleep(wanted).await;
@@ -78,25 +94,37 @@ impl Sender {
 
     async fn attempt(&self, body: Bytes) -> Result<Answer, Status> {
         let mut client = Grpc::new(self.channel.clone());
-        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        client.ready().await.map_err(not_ready)?;
         let request = Request::from_parts(self.headers.clone(), Default::default(), body);
         let answer = client.unary(request, PathAndQuery::from_static(EXPORT), Encoded).await?;
         Ok(answer.into_inner())
     }
 }
 
+/// There is nothing to send over.
+fn not_ready(error: tonic::transport::Error) -> Status {
+    let mut status = Status::unavailable("no connection");
+    status.set_source(Arc::new(error));
+    status
+}
+
 /// How long to wait before the same request is sent again; `None` if it must not be.
+///
+/// At least as long as the collector wants: one that keeps wanting nothing at all is not to be asked without a pause.
 fn pause_before_retry(status: &Status, pause: Duration) -> Option<Duration> {
     let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let pause = jittered(pause).max(asked.unwrap_or_default());
     match status.code() {
+        // No collector's answer: the connection was lost, and with it whether the request has arrived ("Duplicate Data").
+        _ if status.source().is_some() => Some(pause),
         Code::Cancelled
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
-        | Code::DataLoss => Some(asked.unwrap_or_else(|| jittered(pause))),
+        | Code::DataLoss => Some(pause),
         // The collector is full. Only if it says when is it to be asked again.
-        Code::ResourceExhausted => asked,
+        Code::ResourceExhausted => asked.map(|_| pause),
         _ => None,
     }
 }
@@ -143,3 +171,6 @@ impl Decoder for Encoded {
         answer.map(Some).map_err(|error| Status::internal(format!("the collector's answer cannot be read: {error}")))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,14 +16,22 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use tracing_subscriber::layer::SubscriberExt;
+
+mod flushes;
+mod large;
+mod lost;
+mod restarts;
 
 /// Answers as the script says, then OK, and keeps what it was sent.
 #[derive(Clone, Default)]
 struct Collector {
     script: Arc<Mutex<VecDeque<Result<ExportTraceServiceResponse, Status>>>>,
     received: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
-    /// Before it answers, so many requests must be there.
-    together: Option<Arc<Barrier>>,
+    /// Before it answers for the first time, so many requests must have come.
+    together: usize,
+    /// Before it answers, all parties must be there.
+    meeting: Option<Arc<Barrier>>,
     /// Never answers.
     hangs: bool,
 }
@@ -38,8 +46,9 @@ impl TraceService for Collector {
         if self.hangs {
             std::future::pending::<()>().await;
         }
-        if let Some(together) = &self.together {
-            together.wait().await;
+        self.has_received(self.together).await;
+        if let Some(meeting) = &self.meeting {
+            meeting.wait().await;
         }
         let answer = self.script.lock().unwrap().pop_front();
         answer.unwrap_or_else(|| Ok(ExportTraceServiceResponse::default())).map(Response::new)
@@ -55,10 +64,26 @@ impl Collector {
     async fn serve(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::builder().add_service(TraceServiceServer::new(self.clone()));
+        self.serve_on(listener);
+        address
+    }
+
+    fn serve_on(&self, listener: TcpListener) {
+        // What is too large for a collector by default is looked at here.
+        let service = TraceServiceServer::new(self.clone()).max_decoding_message_size(usize::MAX);
+        let server = Server::builder().add_service(service);
         #[expect(clippy::disallowed_methods, reason = "belongs to no request")]
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-        address
+    }
+
+    /// Waits until so many requests have come.
+    async fn has_received(&self, requests: usize) {
+        let received = async {
+            while self.requests() < requests {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, received).await.unwrap();
     }
 
     fn requests(&self) -> usize {
@@ -101,6 +126,16 @@ async fn end(telemetry: &Telemetry, spans: usize) {
         let codec = tonic_prost::ProstCodec::<(), ()>::default();
         client.unary(Request::new(()), path, codec).await.unwrap_err();
     }
+}
+
+/// Ends so many spans on this thread, each with so much text.
+fn end_here(telemetry: &Telemetry, spans: usize, text: usize) {
+    let subscriber = tracing_subscriber::registry().with(telemetry.tracing_layer());
+    tracing::subscriber::with_default(subscriber, || {
+        for _ in 0..spans {
+            drop(tracing::info_span!("here", text = "x".repeat(text)));
+        }
+    });
 }
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -175,22 +210,21 @@ async fn a_collector_that_does_not_answer_is_given_up_in_time() {
 #[tokio::test]
 async fn several_requests_are_on_their_way_at_once() {
     // Whoever sent one after the other would wait for ever.
-    let collector = Collector { together: Some(Arc::new(Barrier::new(4))), ..Collector::default() };
+    let collector = Collector { together: 4, ..Collector::default() };
     let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")];
     let telemetry = exporting_to(collector.serve().await, &settings);
     end(&telemetry, 8).await;
     assert_eq!(telemetry.flush(LIMIT).await, report(8, 8, 0, 0));
-    assert_eq!(collector.requests(), 4);
 }
 
 #[tokio::test]
 async fn a_full_request_leaves_without_being_asked() {
-    let collector = Collector { together: Some(Arc::new(Barrier::new(2))), ..Collector::default() };
+    let collector = Collector { meeting: Some(Arc::new(Barrier::new(2))), ..Collector::default() };
     let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")];
     let telemetry = exporting_to(collector.serve().await, &settings);
     end(&telemetry, 2).await;
     // The second party of the barrier: the request has come, though nothing was flushed.
-    collector.together.as_ref().unwrap().wait().await;
+    collector.meeting.as_ref().unwrap().wait().await;
     assert_eq!(collector.spans().len(), 2);
 }
 
