@@ -35,9 +35,7 @@ fn measured(run: &Run, allocations: Option<AllocationCount>) -> Result<Cost, Err
     let runtime = runtime(run.transport)?;
     match run.candidate {
         Candidate::Bare => runtime.block_on(measure(&Bare::install()?, run, allocations)),
-        Candidate::Ours | Candidate::OursWithMetrics => {
-            runtime.block_on(measure(&Ours::install(run)?, run, allocations))
-        }
+        Candidate::Ours | Candidate::OursWhole => runtime.block_on(measure(&Ours::install(run)?, run, allocations)),
         Candidate::Tutorial => runtime.block_on(measure(&Tutorial::install(run)?, run, allocations)),
         Candidate::TonicTracingOpentelemetry => {
             runtime.block_on(measure(&TonicTracingOpentelemetry::install(run)?, run, allocations))

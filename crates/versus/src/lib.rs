@@ -11,6 +11,7 @@
 //! Every candidate serves the same unary call with the same messages, one HTTP/2 connection per hop, client and server
 //! in one process; samples by the same rule; exports to the same sink, a process of its own that counts what arrives;
 //! and has the same number of attributes on each span of a call, filled up to ten (`--attributes own`: as they come).
+//! No peer measures calls or keeps their deadlines, so `ours` is compared without; what it costs as it comes stands below it.
 //! Bare tonic is the same without telemetry, so a ratio of 1.25 means a quarter more than the whole call, both sides.
 //!
 //! `calls` runs over loopback on two worker threads. Each measurement is a process of its own; within a round every

@@ -36,8 +36,9 @@ pub enum Candidate {
     Bare,
     /// The crate `telemetry`, traces only, as the peers.
     Ours,
-    /// The same with its metrics of calls, exported too.
-    OursWithMetrics,
+    /// The same as it comes: it measures calls, exports that too, and gives those without a deadline one, which goes along
+    /// from hop to hop and is kept by a timer on each side.
+    OursWhole,
     /// tracing-opentelemetry and interceptors, as tutorials write them.
     Tutorial,
     /// tonic-tracing-opentelemetry.
@@ -97,7 +98,7 @@ impl fmt::Display for Candidate {
         f.pad(match self {
             Self::Bare => "bare tonic",
             Self::Ours => "ours",
-            Self::OursWithMetrics => "ours, with metrics",
+            Self::OursWhole => "ours, with metrics and deadlines",
             Self::Tutorial => "hand-written tutorial",
             Self::TonicTracingOpentelemetry => "tonic-tracing-opentelemetry 0.42",
             Self::TowerOtel => "tower-otel 0.12",

@@ -8,7 +8,7 @@ pub(crate) struct Selection {
     /// Who is compared with bare tonic.
     #[arg(long, value_delimiter = ',', default_values_t = [
         Candidate::Ours,
-        Candidate::OursWithMetrics,
+        Candidate::OursWhole,
         Candidate::Tutorial,
         Candidate::TonicTracingOpentelemetry,
         Candidate::TowerOtel,

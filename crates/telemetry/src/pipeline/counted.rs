@@ -146,6 +146,13 @@ impl Fate {
         }
     }
 
+    /// Some could not be exported so far, and it is tried again.
+    pub(crate) fn failing(&self, error: &dyn Display) {
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            tell(|| tracing::warn!(%error, "{} cannot be exported", self.what));
+        }
+    }
+
     /// Some were refused by a collector that took the others. Told once: it will refuse the next as well.
     pub(crate) fn rejected(&self, items: u64, reason: &str) {
         self.counts.failed.fetch_add(items, Ordering::Relaxed);

@@ -172,7 +172,7 @@ impl Exporting {
 impl UnderWay {
     async fn send(mut self, sender: Sender) {
         let body = Bytes::from(std::mem::take(&mut self.request.body));
-        let result = sender.send(body).await;
+        let result = sender.send(body, |status| self.fate.failing(&sender.told(status))).await;
         self.has_ended = true;
         let spans = self.request.spans as u64;
         match result {
@@ -191,7 +191,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.buffers.done(&self.request);
         if !self.has_ended {
-            self.fate.note(self.request.spans as u64, Err(&"the exporter panicked, or had no more time"));
+            self.fate.note(self.request.spans as u64, Err(&"they were given up with their exporter"));
         }
     }
 }

@@ -23,6 +23,13 @@ const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// What a port that is not meant for this says, and what to do about it.
+const HINTS: [(&str, &str); 3] = [
+    ("FRAME_SIZE_ERROR", " (this is no OTLP/gRPC port: its number is 4317 mostly, 4318 is for OTLP/HTTP)"),
+    ("http2 error", " (is this an OTLP/gRPC port? its number is 4317 mostly)"),
+    ("InvalidContentType", " (this port speaks no TLS: its URL begins with http://)"),
+];
+
 /// Sends requests. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
@@ -68,12 +75,15 @@ impl Sender {
 
     /// Why a request could not be sent, for people.
     pub(super) fn told(&self, status: &Status) -> String {
-        format!("{}: {}", self.collector, error_chain(status))
+        let reason = error_chain(status);
+        let hint = HINTS.iter().find(|(sign, _)| reason.contains(sign)).map_or("", |(_, hint)| hint);
+        format!("{}: {reason}{hint}", self.collector)
     }
 
     /// Sends one request until it is taken, refused for good, or out of time, by the rules of OTLP ("OTLP/gRPC
     /// Throttling", "Failures").
-    pub(super) async fn send(&self, body: Bytes) -> Result<Option<PartialSuccess>, Status> {
+    /// `failing` is told what keeps it from arriving at once.
+    pub(super) async fn send(&self, body: Bytes, failing: impl Fn(&Status)) -> Result<Option<PartialSuccess>, Status> {
         let until = Instant::now() + self.limit;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -87,6 +97,7 @@ impl Sender {
             if wanted >= until.saturating_duration_since(Instant::now()) {
                 return Err(status);
             }
+            failing(&status);
             sleep(wanted).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

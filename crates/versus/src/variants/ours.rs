@@ -13,17 +13,17 @@ use crate::shop::Shop;
 use crate::variants::{Connection, Serving, Variant};
 use crate::{Error, wire};
 
-/// A CLIENT span's own: system, method, address, port, status; with a deadline to pass on, that too.
-const CLIENT: usize = 5;
-
-/// A SERVER span's own: the same and its deadline; from a socket also the peer's address and port.
-const SERVER: usize = 6;
+/// A span's own: system, method, address, port, status; with a deadline, that too. A SERVER's has from a socket also the
+/// peer's address and port.
+const OWN: usize = 5;
 
 /// The crate `telemetry`, with the layers that its users put on. Logs are not exported: no peer does.
 pub(crate) struct Ours {
     telemetry: Telemetry,
     attributes: Attributes,
     transport: Transport,
+    /// With metrics and deadlines, as it comes.
+    is_whole: bool,
 }
 
 /// Fills the current span up: put below telemetry's layer, which has made it current.
@@ -42,7 +42,8 @@ impl Ours {
             Sampling::Tenth => ("parentbased_traceidratio", Sampling::TENTH.to_string()),
             Sampling::Off => ("parentbased_always_off", String::new()),
         };
-        let metrics = if run.candidate == Candidate::OursWithMetrics { "otlp" } else { "none" };
+        let is_whole = run.candidate == Candidate::OursWhole;
+        let metrics = if is_whole { "otlp" } else { "none" };
         let environment: Environment = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", run.otlp.as_str()),
             ("OTEL_TRACES_SAMPLER", sampler),
@@ -55,7 +56,7 @@ impl Ours {
         .collect();
         let telemetry = Telemetry::new(&Service::new("versus", "0"), &environment)?;
         tracing_subscriber::registry().with(telemetry.tracing_layer()).try_init()?;
-        Ok(Self { telemetry, attributes: run.attributes, transport: run.transport })
+        Ok(Self { telemetry, attributes: run.attributes, transport: run.transport, is_whole })
     }
 
     fn filled<S>(&self, own: usize) -> impl Layer<S, Service = Filled<S>> + Clone + use<S> {
@@ -73,17 +74,19 @@ impl Variant for Ours {
         incoming: impl Stream<Item = std::io::Result<I>> + Send + 'static,
     ) -> Serving {
         let peer = if self.transport == Transport::Tcp { 2 } else { 0 };
+        let observed = self.telemetry.rpc_server().methods(&wire::descriptors()).trust(TrustTrace::All);
+        let observed = if self.is_whole { observed } else { observed.default_deadline(None) };
         let server = Server::builder()
-            .layer(self.telemetry.rpc_server().methods(&wire::descriptors()).trust(TrustTrace::All))
-            .layer(self.filled(SERVER + peer))
+            .layer(observed)
+            .layer(self.filled(OWN + usize::from(self.is_whole) + peer))
             .add_service(wire::Server::new(shop));
         Box::pin(server.serve_with_incoming(incoming))
     }
 
     fn caller(&self, endpoint: &Endpoint, channel: Channel, hop: usize) -> Self::Caller {
         // The first call has no deadline; those made while it is served have what is left of the server's default.
-        let deadline = usize::from(hop > 0);
-        let filled = self.filled(CLIENT + deadline).layer(channel);
+        let deadline = usize::from(self.is_whole && hop > 0);
+        let filled = self.filled(OWN + deadline).layer(channel);
         wire::Client::new(self.telemetry.rpc_client(endpoint).layer(filled))
     }
 
