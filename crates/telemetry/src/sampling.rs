@@ -77,12 +77,9 @@ pub use settings::{SamplingRule, SamplingSettings};
 /// | a standard sampler decides | 20 |
 /// | each rule that is tried and does not match | 4 to 10 more |
 /// | the rate decides, also with both cores at it | 80 to 90 |
-/// | an unsampled call with two spans below it, six attributes each | 450 |
-/// | the same recorded, in case it is kept | 1150 |
-/// | the same sampled, without its export | 700 |
 ///
-/// So rules and the rate cost little beside a call, and save the rest. Keeping is paid for with every call that is not
-/// kept.
+/// So rules and the rate cost little beside a call, and save most of it: see "The cost" on the crate's page. Keeping is paid
+/// for with every call that is not kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sampling {
     rules: Vec<Rule>,
