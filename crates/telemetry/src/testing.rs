@@ -6,9 +6,8 @@
 //!
 //! let spans = Spans::new();
 //! let orders = spans.service(Service::new("order", "1.0.0"));
-//! // Serve with `orders.rpc_server()`, call it, take the trace id from the answer's `x-trace-id`, then:
-//! # let trace_id = String::new();
-//! spans.trace(&trace_id).await.assert_tree("
+//! // Serve with `orders.rpc_server()` on a free port, call it, then:
+//! spans.assert_one_trace().await.assert_tree("
 //!     order SERVER shop.order.v1.OrderService/GetOrder
 //!       order INTERNAL get_order
 //! ");
@@ -17,7 +16,7 @@
 //!
 //! // What the test has sent as tokens and passwords has gone nowhere.
 //! spans.assert_no_secrets(&["tok_4242"]).await;
-//! // And nothing of it stands beside the trace.
+//! // And nothing of it stands beside its trace. Of several, `trace(id)` gives the one that an answer's `x-trace-id` names.
 //! spans.assert_one_trace().await.assert_no_orphans();
 //! # }
 //! ```

@@ -28,8 +28,9 @@ impl Trace {
     #[track_caller]
     pub fn assert_no_secrets(&self, secrets: &[&str]) {
         for span in self.spans() {
-            for text in span.texts() {
-                assert_clean(text, secrets, || format!("the {} span {}", span.kind, span.name));
+            for (attribute, text) in span.texts() {
+                let of = attribute.map_or_else(String::new, |key| format!("the attribute {key} of "));
+                assert_clean(text, secrets, || format!("{of}the {} span {}", span.kind, span.name));
             }
         }
     }
@@ -72,16 +73,14 @@ impl Spans {
 // === impl SpanRecord ===
 
 impl SpanRecord {
-    /// Every text in it.
-    fn texts(&self) -> impl Iterator<Item = &String> {
-        let of_events = self.events.iter().flat_map(|(name, attributes)| [name].into_iter().chain(texts(attributes)));
+    /// Every text in it, an attribute's value with the attribute's key.
+    fn texts(&self) -> impl Iterator<Item = (Option<&String>, &String)> {
         let own = [&self.service, &self.name, &self.status_message];
-        own.into_iter().chain(texts(&self.attributes)).chain(of_events)
+        let names = own.into_iter().chain(self.events.iter().map(|(name, _)| name));
+        let attributes = self.attributes.iter().chain(self.events.iter().flat_map(|(_, attributes)| attributes));
+        let of_attribute = |(key, value)| [(None, key), (Some(key), value)];
+        names.map(|name| (None, name)).chain(attributes.map(|(key, value)| (key, value)).flat_map(of_attribute))
     }
-}
-
-fn texts(attributes: &[(String, String)]) -> impl Iterator<Item = &String> {
-    attributes.iter().flat_map(|(key, value)| [key, value])
 }
 
 /// The message of a failed test is an output as well, so it repeats no more of the text than stands before the secret.
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the CLIENT span call holds the secret of index 1 after \"card \"")]
+    #[should_panic(expected = "the attribute with of the CLIENT span call holds the secret of index 1 after \"card \"")]
     fn a_secret_in_an_event_is_told_without_it() {
         let events = vec![("paid".to_owned(), vec![("with".to_owned(), "card 4242".to_owned())])];
         let span = SpanRecord { kind: "CLIENT".into(), name: "call".into(), events, ..SpanRecord::default() };

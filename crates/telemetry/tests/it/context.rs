@@ -17,8 +17,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::kinds::{Client, Handler, Kinds, client, handler, messages, serve};
 
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const CALLER: &str = "00f067aa0ba902b7";
+pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+pub(crate) const CALLER: &str = "00f067aa0ba902b7";
 
 /// What the last hop was sent.
 type Received = Arc<Mutex<Option<(MetadataMap, Option<Duration>)>>>;
@@ -43,7 +43,7 @@ fn pass_on(telemetry: &Telemetry, next: SocketAddr) -> Handler {
     })
 }
 
-fn request(headers: &[(&'static str, &str)]) -> Request<String> {
+pub(crate) fn request(headers: &[(&'static str, &str)]) -> Request<String> {
     let mut request = Request::new("hello".to_owned());
     for (name, value) in headers {
         request.metadata_mut().append(*name, value.parse().unwrap());
@@ -52,7 +52,7 @@ fn request(headers: &[(&'static str, &str)]) -> Request<String> {
 }
 
 /// A caller without telemetry.
-fn plain(address: SocketAddr) -> Client<Channel> {
+pub(crate) fn plain(address: SocketAddr) -> Client<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     Client { inner: tonic::client::Grpc::new(endpoint.connect_lazy()) }
 }

@@ -18,15 +18,13 @@ use futures_util::future::Map;
 use telemetry::testing::Spans;
 use telemetry::{Environment, RpcServerLayer, Service, Telemetry, TrustTrace};
 use tonic::body::Body;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tower_layer::Layer;
 
-use crate::kinds::{Client, Handler, client, handler, messages, serve};
+use crate::context::{CALLER, TRACE, plain, request};
+use crate::kinds::{Handler, client, handler, messages, serve};
 
 const OFF: (&str, &str) = ("OTEL_TRACES_SAMPLER", "parentbased_always_off");
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const CALLER: &str = "00f067aa0ba902b7";
 
 fn service(spans: &Spans, name: &'static str, settings: &[(&str, &str)]) -> Telemetry {
     let environment: Environment = settings.iter().copied().collect();
@@ -35,20 +33,6 @@ fn service(spans: &Spans, name: &'static str, settings: &[(&str, &str)]) -> Tele
 
 fn parent(flags: &str) -> String {
     format!("00-{TRACE}-{CALLER}-{flags}")
-}
-
-fn request(headers: &[(&'static str, &str)]) -> Request<String> {
-    let mut request = Request::new(String::new());
-    for (name, value) in headers {
-        request.metadata_mut().append(*name, value.parse().unwrap());
-    }
-    request
-}
-
-/// A caller without telemetry.
-fn plain(address: SocketAddr) -> Client<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    Client { inner: tonic::client::Grpc::new(endpoint.connect_lazy()) }
 }
 
 /// Has `telemetry` serve one call with `work` on the task that awaits this, for a caller whose trace has these flags.
