@@ -82,8 +82,8 @@ where
     // Without a parent there is nobody to tell.
     let _ = screen::print(DRAINED);
     let report = telemetry.shutdown(FLUSH).await;
-    if report.unsent() > 0 {
-        warn!(spans = report.unsent(), "telemetry was lost");
+    if let Some(lost) = report.lost() {
+        warn!(%lost, "telemetry was lost");
     }
     served.with_context(|| format!("{member} failed"))
 }

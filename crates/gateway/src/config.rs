@@ -13,7 +13,7 @@ pub struct Config {
     #[arg(long, env = "GATEWAY_LISTEN", default_value = "127.0.0.1:50050")]
     pub listen: SocketAddr,
 
-    /// Address of the admin port: /livez, /readyz and /telemetry.
+    /// Address of the admin port: /livez, /readyz, /telemetry and /metrics.
     #[arg(long, env = "GATEWAY_ADMIN_LISTEN", default_value = "127.0.0.1:51050")]
     pub admin_listen: SocketAddr,
 

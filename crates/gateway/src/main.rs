@@ -39,8 +39,8 @@ async fn main() -> anyhow::Result<()> {
 
     // Flush after a failure too: those spans are the ones worth having.
     let report = telemetry.shutdown(Duration::from_secs(3)).await;
-    if report.unsent() > 0 {
-        warn!(spans = report.unsent(), "telemetry was lost");
+    if let Some(lost) = report.lost() {
+        warn!(%lost, "telemetry was lost");
     }
     served.context("the gateway failed")
 }

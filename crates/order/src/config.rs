@@ -12,7 +12,7 @@ pub struct Config {
     #[arg(long, env = "ORDER_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
 
-    /// Address of the admin port: /livez, /readyz and /telemetry.
+    /// Address of the admin port: /livez, /readyz, /telemetry and /metrics.
     #[arg(long, env = "ORDER_ADMIN_LISTEN", default_value = "127.0.0.1:51051")]
     pub admin_listen: SocketAddr,
 

@@ -15,7 +15,7 @@ pub struct Config {
     #[arg(long, env = "PAYMENT_LISTEN", default_value = "127.0.0.1:50052")]
     pub listen: SocketAddr,
 
-    /// Address of the admin port: /livez, /readyz and /telemetry.
+    /// Address of the admin port: /livez, /readyz, /telemetry and /metrics.
     #[arg(long, env = "PAYMENT_ADMIN_LISTEN", default_value = "127.0.0.1:51052")]
     pub admin_listen: SocketAddr,
 

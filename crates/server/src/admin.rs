@@ -1,17 +1,17 @@
 //! The admin port: what an operator and an orchestrator ask, over plain HTTP.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use telemetry::{SamplingReport, Telemetry};
+use telemetry::{ExportStatus, SamplingReport, Telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -28,6 +28,9 @@ const MAX_CONNECTIONS: u32 = 64;
 const PATIENCE: Patience =
     Patience { preface: 1, preface_timeout: Duration::from_secs(5), lifetime: Some(Duration::from_secs(10)) };
 
+/// Prometheus's text format ("Exposition formats").
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// Serves the admin port of `service` until dropped; its connections end when `stop` cuts them.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -36,12 +39,13 @@ pub(crate) async fn serve(
     telemetry: &Telemetry,
     stop: Stop,
 ) -> Infallible {
-    let told = telemetry.clone();
+    let (told, measured) = (telemetry.clone(), telemetry.clone());
     let router = Router::new()
         .route("/", get(move || async move { index(service) }))
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
-        .route("/telemetry", get(move || async move { Json(Told { sampling: told.sampling() }) }))
+        .route("/telemetry", get(move || async move { Json(Told::of(&told)) }))
+        .route("/metrics", get(move || async move { ([(CONTENT_TYPE, METRICS)], measured.export_metrics()) }))
         .layer(map_response(close))
         // Measured, but no spans: every probe would be a trace.
         .layer(telemetry.http_server().quiet(|_| true))
@@ -57,7 +61,8 @@ fn index(service: &str) -> String {
         "{service}: the admin port\n\n\
          /livez      200 as long as the process runs\n\
          /readyz     200 when the service can do its work, else 503; names each check\n\
-         /telemetry  which traces are sampled: what decides, what was decided so far and why\n"
+         /telemetry  which traces are sampled and why, where they are exported to, and what became of them\n\
+         /metrics    the same of the export, for Prometheus\n"
     )
 }
 
@@ -72,7 +77,17 @@ struct Ready {
 /// The body of `/telemetry`.
 #[derive(Serialize)]
 struct Told {
+    /// What the clock says here, in seconds since 1970: who asks can tell whether it is wrong.
+    now: f64,
     sampling: SamplingReport,
+    export: ExportStatus,
+}
+
+impl Told {
+    fn of(telemetry: &Telemetry) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Self { now, sampling: telemetry.sampling(), export: telemetry.exports() }
+    }
 }
 
 async fn readyz(State(readiness): State<watch::Receiver<Readiness>>) -> Response {

@@ -12,8 +12,9 @@
 //! 6. **A request that cannot be read** is the caller's mistake, and answered so.
 //! 7. **The routes**: the service's own, `grpc.health.v1`, and reflection when it is switched on.
 //!
-//! Beside it stands the admin port: `/livez`, `/readyz`, `/telemetry` with what is decided of sampling and why, and `/`,
-//! which says what is there. Its requests are measured and make no spans.
+//! Beside it stands the admin port: `/livez`, `/readyz`, `/telemetry` with what is decided of sampling and why and how
+//! exporting goes, `/metrics` with the same for Prometheus, and `/`, which says what is there. Its requests are measured
+//! and make no spans.
 //!
 //! When told to stop, a service turns its readiness off and its health to NOT_SERVING, closes the listener, sends GOAWAY
 //! on every connection, and lets calls in flight finish; what is left after [`Config::drain`] is cut.

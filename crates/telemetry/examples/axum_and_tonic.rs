@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     visit(&browser, web).await?;
 
     let report = telemetry.shutdown(Duration::from_secs(3)).await;
-    println!("spans: {} ended, {} exported", report.ended, report.exported);
+    println!("spans: {} ended, {} exported", report.spans.ended, report.spans.exported);
     Ok(())
 }
 

@@ -46,6 +46,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", answer.into_inner().greeting);
 
     let report = telemetry.shutdown(Duration::from_secs(3)).await;
-    println!("spans: {} ended, {} exported", report.ended, report.exported);
+    println!("spans: {} ended, {} exported", report.spans.ended, report.spans.exported);
     Ok(())
 }

@@ -14,28 +14,19 @@
 mod metrics;
 
 use std::fmt::{self, Display, Formatter};
-use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use opentelemetry_sdk::trace::SpanData;
 use time::OffsetDateTime;
 
 use crate::logs::{Escaped, TIMESTAMP};
 use crate::semconv;
 
-pub(crate) use metrics::MetricsConsole;
-
-/// Writes spans as text.
-#[derive(Debug)]
-pub(crate) struct ConsoleExporter<W = io::Stdout> {
-    writer: Mutex<W>,
-    service: String,
-}
+pub(crate) use metrics::metrics;
 
 /// A span with the service it belongs to, for people.
 struct Readable<'a> {
@@ -43,38 +34,15 @@ struct Readable<'a> {
     span: &'a SpanData,
 }
 
-// === impl ConsoleExporter ===
-
-impl ConsoleExporter {
-    /// Writes to stdout: logs go to stderr, so each can be had alone.
-    pub(crate) fn stdout() -> Self {
-        Self::new(io::stdout())
-    }
+/// Appends a span of the service as text.
+pub(crate) fn span(service: &str, span: &SpanData, out: &mut Vec<u8>) {
+    // Fails for a time only that has no text; a vector has room.
+    let _ = write!(out, "{}", Readable { service, span });
 }
 
-impl<W: Write> ConsoleExporter<W> {
-    fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer), service: String::new() }
-    }
-
-    fn write(&self, spans: &[SpanData]) -> io::Result<()> {
-        let service = self.service.as_str();
-        let text: String = spans.iter().map(|span| Readable { service, span }.to_string()).collect();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(text.as_bytes())?;
-        writer.flush()
-    }
-}
-
-impl<W: Write + Send + fmt::Debug> SpanExporter for ConsoleExporter<W> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.write(&batch).map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        let name = resource.get(&Key::from_static_str(semconv::SERVICE_NAME));
-        self.service = name.map(|name| name.to_string()).unwrap_or_default();
-    }
+/// Whose spans and metrics they are.
+pub(crate) fn service(resource: &Resource) -> String {
+    resource.get(&Key::from_static_str(semconv::SERVICE_NAME)).map(|name| name.to_string()).unwrap_or_default()
 }
 
 // === impl Readable ===
@@ -149,25 +117,36 @@ impl Display for Milliseconds {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use opentelemetry::trace::{Event, Link, SpanContext, TraceContextExt, TraceFlags, TraceId, TraceState};
     use opentelemetry::trace::{Span, Tracer, TracerProvider};
     use opentelemetry::{Array, Context};
-    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 
     use super::*;
 
     #[derive(Clone, Debug, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct Written {
+        text: Arc<Mutex<Vec<u8>>>,
+        service: String,
+    }
 
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+    impl SpanExporter for Written {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            batch.iter().for_each(|ended| span(&self.service, ended, &mut self.text.lock().unwrap()));
+            Ok(())
         }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+        fn set_resource(&mut self, resource: &Resource) {
+            self.service = service(resource);
+        }
+    }
+
+    impl Written {
+        fn text(&self) -> String {
+            String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
         }
     }
 
@@ -180,7 +159,7 @@ mod tests {
     fn a_span_is_written_with_everything_it_says() {
         let written = Written::default();
         let provider = SdkTracerProvider::builder()
-            .with_simple_exporter(ConsoleExporter::new(written.clone()))
+            .with_simple_exporter(written.clone())
             .with_resource(Resource::builder_empty().with_service_name("payment").build())
             .build();
         let tracer = provider.tracer("");
@@ -217,15 +196,15 @@ mod tests {
   link    0af7651916cd43dd8448eb211c80319c 00f067aa0ba902b8
 "
         );
-        assert_eq!(String::from_utf8(written.0.lock().unwrap().clone()).unwrap(), expected);
+        assert_eq!(written.text(), expected);
     }
 
     #[test]
     fn a_root_without_status_is_one_line_and_its_ids() {
         let written = Written::default();
-        let provider = SdkTracerProvider::builder().with_simple_exporter(ConsoleExporter::new(written.clone())).build();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(written.clone()).build();
         provider.tracer("").start("work").end();
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = written.text();
         assert!(text.starts_with("INTERNAL unknown_service"), "{text}");
         assert!(!text.contains("parent") && !text.contains("ERROR") && text.lines().count() == 4, "{text}");
     }

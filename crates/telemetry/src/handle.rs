@@ -19,13 +19,14 @@ use crate::http_server::HttpServerLayer;
 use crate::init::{InitError, propagators};
 use crate::messaging::{Consumer, Producer};
 use crate::metrics::{Counter, Gauge, Histogram, Metric, UpDownCounter};
-use crate::pipeline::{Pipeline, Report};
+use crate::pipeline::{ExportStatus, Pipeline, Report};
 use crate::propagation::{Caller, Propagation};
 use crate::rpc::{RpcClientLayer, RpcServerLayer};
 use crate::sampling::SamplingReport;
 use crate::scope::{self, Owner};
 use crate::semconv;
 use crate::service::Service;
+use crate::unsupported;
 
 /// One service's telemetry: what its servers and clients are made observable with. Cheap to clone.
 ///
@@ -50,13 +51,16 @@ impl Telemetry {
     /// services; most want [`init()`](crate::init()).
     ///
     /// # Errors
-    /// When the endpoint to export to is no URL. A collector that does not answer is no error.
+    /// When there is no thread to export from. A wrong value of a variable is none: it is told of with a warning, and the
+    /// default stands. Nor is a collector that does not answer.
     pub fn new(service: &Service, environment: &Environment) -> Result<Self, InitError> {
+        unsupported::warn(environment);
         let (propagation, unknown) = propagators(environment);
         for name in unknown {
             environment.warn("OTEL_PROPAGATORS", &format!("names {name:?}, which is not supported, left out"));
         }
-        let pipeline = Pipeline::new(environment, service.resource(environment), service.sampler(environment))?;
+        let (name, resource) = (service.name(environment), service.resource(environment));
+        let pipeline = Pipeline::new(environment, &name, resource, service.sampler(environment))?;
         Ok(Self::of(pipeline, propagation, KnownMethods::of(environment)))
     }
 
@@ -160,6 +164,22 @@ impl Telemetry {
     /// What decides of the service's traces, and what was decided so far and why.
     pub fn sampling(&self) -> SamplingReport {
         self.pipeline.sampler().report()
+    }
+
+    /// How exporting goes, and what became of all that was told so far.
+    pub fn exports(&self) -> ExportStatus {
+        self.pipeline.status()
+    }
+
+    /// The same as metrics in Prometheus's text format, which a server can answer as `text/plain; version=0.0.4`. Under the
+    /// names of the conventions for an SDK's own metrics, such as `otel_sdk_exporter_span_exported_total`.
+    pub fn export_metrics(&self) -> String {
+        self.pipeline.prometheus()
+    }
+
+    /// What became of all that was told so far.
+    pub fn report(&self) -> Report {
+        self.pipeline.report()
     }
 
     /// Sends what has ended and been measured so far, for at most `limit`. May be called any number of times, on any runtime.

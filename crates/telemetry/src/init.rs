@@ -1,8 +1,7 @@
 use std::fmt;
-use std::sync::atomic::Ordering;
 
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use tracing_subscriber::filter::{FilterExt, dynamic_filter_fn};
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -16,9 +15,6 @@ use crate::{bridge, logs};
 /// Why telemetry could not be set up. Its `Debug` is its text as well, which is what a `main` that fails with it prints.
 #[derive(thiserror::Error)]
 pub enum InitError {
-    /// The named variable holds no URL to export to.
-    #[error("{0} is not a URL such as http://localhost:4317, with its http:// or https://")]
-    Endpoint(String),
     /// The exporter cannot work with its settings.
     #[error("the OTLP exporter cannot be built: {0}")]
     Exporter(String),
@@ -40,18 +36,14 @@ impl fmt::Debug for InitError {
 /// events and `log` records along.
 ///
 /// # Errors
-/// When the endpoint to export to is no URL, or a `tracing` subscriber is installed already. A collector that does not
-/// answer is no error: exporting begins when it does.
+/// When a `tracing` subscriber is installed already. A collector that does not answer is no error: exporting begins when
+/// it does.
 pub fn init(service: Service, environment: Environment) -> Result<Telemetry, InitError> {
     let telemetry = Telemetry::new(&service, &environment)?;
-    // What is logged after a shutdown stands on stderr only; the exporter would complain of each record.
-    let is_open = telemetry.pipeline().is_open();
-    let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new).map(|layer| {
-        let while_open = dynamic_filter_fn(move |_, _| is_open.load(Ordering::Relaxed));
-        layer.with_filter(while_open.and(bridge::exported_events()))
-    });
-    let (to_stderr, bad_filter) =
-        logs::layer(&service.name(&environment), environment.get("RUST_LOG").unwrap_or_default());
+    let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new);
+    let exported_logs = exported_logs.map(|layer| layer.with_filter(bridge::exported_events()));
+    let filter = environment.get("RUST_LOG").unwrap_or_default();
+    let (to_stderr, bad_filter) = logs::layer(&service.name(&environment), filter, own_level(&environment));
     tracing_subscriber::registry()
         .with(to_stderr)
         .with(telemetry.tracing_layer())
@@ -69,10 +61,44 @@ pub fn init(service: Service, environment: Environment) -> Result<Telemetry, Ini
     Ok(telemetry)
 }
 
+/// The level of what telemetry tells of itself, if the environment says.
+fn own_level(environment: &Environment) -> Option<LevelFilter> {
+    const NAME: &str = "OTEL_LOG_LEVEL";
+    let level = match environment.get(NAME)?.to_ascii_lowercase().as_str() {
+        "none" => Ok(LevelFilter::OFF),
+        "warning" => Ok(LevelFilter::WARN),
+        level => level.parse(),
+    };
+    if level.is_err() {
+        environment.warn(NAME, "is none of `none`, `error`, `warn`, `info`, `debug` and `trace`, ignored");
+    }
+    level.ok()
+}
+
 /// The propagators that `OTEL_PROPAGATORS` names, and the names that mean nothing.
 pub(crate) fn propagators(environment: &Environment) -> (Propagation, Vec<String>) {
     match environment.get("OTEL_PROPAGATORS") {
         Some(names) => Propagation::from_names(names),
         None => (Propagation::default(), Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_of_telemetry_itself_is_read_in_any_case_or_warned_of() {
+        for (value, expected, warnings) in [
+            ("", None, 0),
+            ("none", Some(LevelFilter::OFF), 0),
+            ("Warning", Some(LevelFilter::WARN), 0),
+            ("DEBUG", Some(LevelFilter::DEBUG), 0),
+            ("loud", None, 1),
+        ] {
+            let environment: Environment = [("OTEL_LOG_LEVEL", value)].into_iter().collect();
+            assert_eq!(own_level(&environment), expected, "{value}");
+            assert_eq!(environment.take_warnings().len(), warnings, "{value}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod environment;
+mod unsupported;
 mod service;
 mod clock;
 mod init;
@@ -52,7 +53,7 @@ pub use http_server::{HttpResponseBody, HttpResponseFuture, HttpServer, HttpServ
 pub use init::{InitError, init};
 pub use messaging::{Consumer, MessageContext, MessageOperation, Producer};
 pub use metrics::{Attribute, Counter, Gauge, Histogram, InFlight, Metric, UpDownCounter};
-pub use pipeline::Report;
+pub use pipeline::{Account, Dropped, ExportState, ExportStatus, Exported, Lost, Replayed, Report, SpoolStatus};
 pub use propagation::{
     ExtractContext, InContext, InjectContext, MetadataExtractor, MetadataInjector, Propagation, context_of, in_context,
 };

@@ -1,4 +1,6 @@
 use opentelemetry::{Array, KeyValue, StringValue, Value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::trace::SpanData;
 
 use crate::attributes::{is_longer, last_of_each, truncated};
@@ -17,20 +19,21 @@ pub(crate) struct Limits {
     exception_events: bool,
 }
 
+/// What of a log record may leave: the SDK has no limits for them (OpenTelemetry specification, "LogRecord Limits").
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogLimits {
+    /// How many attributes.
+    count: usize,
+    /// The longest text of one, in characters.
+    value_length: Option<usize>,
+}
+
 // === impl Limits ===
 
 impl Limits {
     /// Those that the environment asks for.
     pub(crate) fn of(environment: &Environment) -> Self {
-        let length = |name: &str| {
-            let length = environment.get(name)?.parse().ok();
-            if length.is_none() {
-                environment.warn(name, "is not a whole number of at least 0, ignored");
-            }
-            length
-        };
-        let general = length("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT");
-        let value_length = length("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT").or(general);
+        let value_length = value_length(environment, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT");
         Self { value_length, exception_events: exception_events(environment) }
     }
 
@@ -47,6 +50,44 @@ impl Limits {
             cut(&mut attribute.value, length);
         }
     }
+}
+
+// === impl LogLimits ===
+
+impl LogLimits {
+    /// Those that the environment asks for.
+    pub(crate) fn of(environment: &Environment) -> Self {
+        let general = environment.number("OTEL_ATTRIBUTE_COUNT_LIMIT", 0, 128);
+        let count = environment.number("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", 0, general);
+        Self {
+            count: usize::try_from(count).unwrap_or(usize::MAX),
+            value_length: value_length(environment, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+        }
+    }
+
+    /// Cuts what must not leave off the record; its body is no attribute and stays whole.
+    pub(crate) fn apply(&self, record: &mut LogRecord) {
+        let excess = record.attributes.len().saturating_sub(self.count);
+        record.attributes.truncate(self.count);
+        record.dropped_attributes_count += u32::try_from(excess).unwrap_or(u32::MAX);
+        let Some(length) = self.value_length else { return };
+        for value in record.attributes.iter_mut().filter_map(|attribute| attribute.value.as_mut()) {
+            cut_any(value, length);
+        }
+    }
+}
+
+/// The longest value of an attribute: by its own variable, else by the general one.
+fn value_length(environment: &Environment, own: &str) -> Option<usize> {
+    let length = |name: &str| {
+        let length = environment.get(name)?.parse().ok();
+        if length.is_none() {
+            environment.warn(name, "is not a whole number of at least 0, ignored");
+        }
+        length
+    };
+    let general = length("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT");
+    length(own).or(general)
 }
 
 /// Unless the list says `logs` and not `logs/dup` (semantic conventions, `docs/exceptions/README.md`).
@@ -78,9 +119,49 @@ fn cut(value: &mut Value, length: usize) {
     }
 }
 
+/// Cuts texts by characters and bytes by bytes, also those in lists and maps.
+fn cut_any(value: &mut AnyValue, length: usize) {
+    match &mut value.value {
+        Some(any_value::Value::StringValue(text)) => text.truncate(truncated(text, length).len()),
+        Some(any_value::Value::BytesValue(bytes)) => bytes.truncate(length),
+        Some(any_value::Value::ArrayValue(list)) => list.values.iter_mut().for_each(|value| cut_any(value, length)),
+        Some(any_value::Value::KvlistValue(map)) => {
+            map.values.iter_mut().filter_map(|entry| entry.value.as_mut()).for_each(|value| cut_any(value, length));
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValue};
+
     use super::*;
+
+    #[test]
+    fn log_records_have_limits_of_their_own_before_the_general_ones() {
+        let text = |text: &str| AnyValue { value: Some(any_value::Value::StringValue(text.to_owned())) };
+        let values = vec![text("änderung"), text("ok")];
+        let list = AnyValue { value: Some(any_value::Value::ArrayValue(ArrayValue { values })) };
+        let named = |key: &str, value| KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() };
+        let attributes = vec![named("list", list), named("text", text("long")), named("more", text("x"))];
+        let logged = LogRecord { body: Some(text("the body")), attributes, ..LogRecord::default() };
+        let cut = |variables: &[(&str, &str)]| {
+            let mut record = logged.clone();
+            LogLimits::of(&variables.iter().copied().collect()).apply(&mut record);
+            record
+        };
+        assert_eq!(cut(&[]), logged);
+        let general = [("OTEL_ATTRIBUTE_COUNT_LIMIT", "1"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "100")];
+        let one = cut(&general);
+        assert_eq!((one.attributes.len(), one.dropped_attributes_count), (1, 2));
+        let own = [("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "2"), ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "2")];
+        let two = cut(&[general[0], general[1], own[0], own[1]]);
+        let values = vec![text("än"), text("ok")];
+        let list = AnyValue { value: Some(any_value::Value::ArrayValue(ArrayValue { values })) };
+        assert_eq!(two.attributes, [named("list", list), named("text", text("lo"))]);
+        assert_eq!((two.body, two.dropped_attributes_count), (logged.body, 1));
+    }
 
     #[track_caller]
     fn check(variables: &[(&str, &str)], expected: (Option<usize>, bool), warnings: usize) {

@@ -47,15 +47,20 @@ const DEFAULT: &str = "info";
 
 /// Libraries that are kept at a level of their own, by the prefix of their targets. OpenTelemetry's would repeat each
 /// failed export several times; the pipeline says once that exporting fails, and once that it works again.
-const QUIET: [(&str, LevelFilter); 7] = [
+const QUIET: [(&str, LevelFilter); 8] = [
     ("h2", LevelFilter::WARN),
     ("hyper", LevelFilter::WARN),
     ("opentelemetry", LevelFilter::OFF),
     ("reqwest", LevelFilter::WARN),
     ("rustls", LevelFilter::WARN),
+    // It repeats an error that whoever connects gets as well.
+    ("rustls_platform_verifier", LevelFilter::OFF),
     ("tonic", LevelFilter::WARN),
     ("tower", LevelFilter::WARN),
 ];
+
+/// What tells of telemetry itself, by the prefix of its targets.
+const OWN: [&str; 2] = ["telemetry", "opentelemetry"];
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +73,13 @@ enum Look {
 /// The layer that writes to stderr, and what is wrong with `filter` if it cannot be read.
 ///
 /// `filter` is in the syntax of `RUST_LOG`; empty is `info`, and so is one that cannot be read. HTTP and TLS libraries
-/// are kept at `warn` and OpenTelemetry's off, unless it names them.
-pub(crate) fn layer<S>(service_name: &str, filter: &str) -> (impl Layer<S> + use<S>, Option<ParseError>)
+/// are kept at `warn` and OpenTelemetry's off, unless it names them. What telemetry tells of itself has the level `own`,
+/// if there is one, unless the filter names it.
+pub(crate) fn layer<S>(
+    service_name: &str,
+    filter: &str,
+    own: Option<LevelFilter>,
+) -> (impl Layer<S> + use<S>, Option<ParseError>)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -80,7 +90,7 @@ where
         (true, true) => Look::Plain,
         (true, false) => Look::Coloured,
     };
-    let (filter, error) = parse(filter);
+    let (filter, error) = parse(filter, own);
     (lines(service_name, look, io::stderr).with_filter(filter), error)
 }
 
@@ -107,27 +117,26 @@ where
 }
 
 /// The filter of `text`, or the default one and what is wrong with the text.
-fn parse(text: &str) -> (EnvFilter, Option<ParseError>) {
+fn parse(text: &str, own: Option<LevelFilter>) -> (EnvFilter, Option<ParseError>) {
     let text = if text.trim_matches([',', ' ']).is_empty() { DEFAULT } else { text };
-    let parse = |text| EnvFilter::builder().parse(with_quiet_libraries(text));
+    let parse = |text| EnvFilter::builder().parse(with_libraries(text, own));
     match parse(text) {
         Ok(filter) => (filter, None),
         Err(error) => (parse(DEFAULT).expect("the default is a valid filter"), Some(error)),
     }
 }
 
-/// The filter with a directive for each noisy library that it lets speak without naming it. The longest matching target
-/// decides, so that `hyper_util=debug` holds beside `hyper=warn`.
-fn with_quiet_libraries(filter: &str) -> String {
-    let mut directives: Vec<_> =
-        filter.split(',').map(str::trim).filter(|d| !d.is_empty()).map(str::to_owned).collect();
-    if let Some(general) = directives.iter().rev().find_map(|directive| directive.parse::<LevelFilter>().ok()) {
-        let named: Vec<_> = directives.iter().filter_map(|directive| directive.split(['=', '[']).next()).collect();
-        let unnamed = QUIET.into_iter().filter(|(library, level)| general > *level && !named.contains(library));
-        let quiet: Vec<_> = unnamed.map(|(library, level)| format!("{library}={level}")).collect();
-        directives.extend(quiet);
-    }
-    directives.join(",")
+/// The filter with a directive for each noisy library that it lets speak without naming it, and for telemetry itself. The
+/// longest matching target decides, so that `hyper_util=debug` holds beside `hyper=warn`, and of two the last.
+fn with_libraries(filter: &str, own: Option<LevelFilter>) -> String {
+    let directives: Vec<_> = filter.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect();
+    let named: Vec<_> = directives.iter().filter_map(|directive| directive.split(['=', '[']).next()).collect();
+    let general = directives.iter().rev().find_map(|directive| directive.parse::<LevelFilter>().ok());
+    let quiet = QUIET.into_iter().filter(|(_, level)| general.is_some_and(|general| general > *level));
+    let own = own.into_iter().flat_map(|level| OWN.map(|library| (library, level)));
+    let unnamed = quiet.chain(own).filter(|(library, _)| !named.contains(library));
+    let added = unnamed.map(|(library, level)| format!("{library}={level}"));
+    directives.iter().map(|directive| (*directive).to_owned()).chain(added).collect::<Vec<_>>().join(",")
 }
 
 /// The current span, if there is one.

@@ -1,48 +1,77 @@
 //! The export side: from ended spans, log records and metrics to a collector, a console, or nowhere.
 //!
-//! Exporters run on a small runtime of their own, so that neither a busy nor a finished application runtime holds up
-//! what is exported.
+//! ```text
+//! spans, logs ──> queue ──┐
+//!                         ├─> delivery ──> collector
+//! metrics ────────────────┘       └──> spool ──> replay ──> collector
+//! ```
+//!
+//! All of it runs on a small runtime of its own, so that neither a busy nor a finished application runtime holds up what
+//! is exported. Each signal has a way out of its own; they share one end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::{Instant, timeout};
 
 use crate::environment::Environment;
 use crate::init::InitError;
-use crate::pipeline::counted::Counts;
 use crate::sampling::Sampler;
 
-mod buffers;
-mod counted;
-mod direct;
-mod encode;
+mod signal;
 mod exporter;
+mod lane;
+mod spans;
 mod logs;
 mod metrics;
+mod encode;
+mod buffers;
+mod queue;
+mod delivery;
+mod closing;
 mod otlp;
 mod sender;
-mod spans;
+mod spool;
+mod replay;
+mod fate;
+mod health;
+mod report;
+mod status;
+mod prometheus;
+#[cfg(test)]
+mod certificates;
 
-pub use counted::Report;
+pub use report::{Account, Dropped, Lost, Replayed, Report};
+pub use status::{ExportState, ExportStatus, Exported, SpoolStatus};
+
+use closing::Closing;
+use lane::{Lane, Setup};
+use spool::Spools;
 
 /// How long dropping a pipeline that was never shut down may take.
 const DROP_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long before its limit a shutdown gives up what is on its way, at most: time to spool and to count it.
+const LONGEST_MARGIN: Duration = Duration::from_millis(200);
 
 /// Providers, and what they export through.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     providers: Providers,
     sampler: Sampler,
-    counts: Arc<Counts>,
+    lanes: Lanes,
+    closing: Closing,
+    /// The end of the one shutdown, once it has begun.
+    stopped: Mutex<Option<Shared<BoxFuture<'static, ()>>>>,
     runtime: Option<Runtime>,
-    is_open: Arc<AtomicBool>,
 }
 
 /// What makes spans, log records and metrics. Clones are the same providers.
@@ -53,30 +82,43 @@ struct Providers {
     metrics: Option<SdkMeterProvider>,
 }
 
-/// Blocking work.
-type Work = Box<dyn FnOnce() + Send>;
+/// The ways out.
+#[derive(Clone, Debug)]
+struct Lanes {
+    spans: Lane,
+    logs: Lane,
+    metrics: Lane,
+}
 
 // === impl Pipeline ===
 
 impl Pipeline {
-    /// The pipeline that the environment asks for.
-    pub(crate) fn new(environment: &Environment, resource: Resource, sampler: Sampler) -> Result<Self, InitError> {
+    /// The pipeline that the environment asks for, of the service called `name`.
+    pub(crate) fn new(
+        environment: &Environment,
+        name: &str,
+        resource: Resource,
+        sampler: Sampler,
+    ) -> Result<Self, InitError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry-export")
             .enable_all()
             .build()
             .map_err(InitError::Runtime)?;
-        let counts = Arc::new(Counts::default());
-        let providers = match Providers::new(environment, resource, &sampler, &counts, runtime.handle()) {
-            Ok(providers) => providers,
+        let closing = Closing::new();
+        let spools = Spools::open(environment, name);
+        let setup = Setup { environment, resource, runtime: runtime.handle(), closing: closing.clone(), spools };
+        match providers(&setup, &sampler) {
+            Ok((providers, lanes)) => {
+                Ok(Self { providers, sampler, lanes, closing, stopped: Mutex::default(), runtime: Some(runtime) })
+            }
             Err(error) => {
                 // Dropping a runtime inside another one panics.
                 runtime.shutdown_background();
-                return Err(error);
+                Err(error)
             }
-        };
-        Ok(Self { providers, sampler, counts, runtime: Some(runtime), is_open: Arc::new(AtomicBool::new(true)) })
+        }
     }
 
     /// A pipeline that hands ended spans to `processor`, metrics to whoever asks `reader`, and exports nothing.
@@ -90,11 +132,12 @@ impl Pipeline {
     ) -> Self {
         let spans = spans::builder(environment, resource.clone(), &sampler);
         let spans = spans.with_span_processor(sampler.keeping(processor)).build();
-        let is_measured = exporter::exporter(environment, "OTEL_METRICS_EXPORTER") != exporter::Exporter::None;
+        let is_measured = exporter::exporter(environment, signal::Signal::Metrics) != exporter::Exporter::None;
         let metrics =
             is_measured.then(|| SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build());
         let providers = Providers { spans, logs: None, metrics };
-        Self { providers, sampler, counts: Arc::default(), runtime: None, is_open: Arc::default() }
+        let (closing, stopped) = (Closing::new(), Mutex::default());
+        Self { providers, sampler, lanes: Lanes::OFF, closing, stopped, runtime: None }
     }
 
     pub(crate) fn spans(&self) -> &SdkTracerProvider {
@@ -113,100 +156,98 @@ impl Pipeline {
         self.providers.metrics.as_ref()
     }
 
-    /// Whether records are still taken: false once a shutdown has begun.
-    pub(crate) fn is_open(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.is_open)
+    pub(crate) fn report(&self) -> Report {
+        let Lanes { spans, logs, metrics } = &self.lanes;
+        Report { spans: spans.account(), logs: logs.account(), metric_points: metrics.account() }
+    }
+
+    pub(crate) fn status(&self) -> ExportStatus {
+        let Lanes { spans, logs, metrics } = &self.lanes;
+        ExportStatus { spans: spans.status(), logs: logs.status(), metric_points: metrics.status() }
+    }
+
+    /// The same for a program that watches.
+    pub(crate) fn prometheus(&self) -> String {
+        let Lanes { spans, logs, metrics } = &self.lanes;
+        prometheus::text(&[
+            (signal::Signal::Traces, spans),
+            (signal::Signal::Logs, logs),
+            (signal::Signal::Metrics, metrics),
+        ])
     }
 
     pub(crate) async fn flush(&self, limit: Duration) -> Report {
-        self.within(limit, self.providers.clone().flushing()).await;
-        self.counts.report()
+        if let Some(runtime) = &self.runtime {
+            let flushed = flush(self.providers.clone(), self.lanes.clone(), runtime.handle().clone());
+            // Of the pipeline's runtime: the caller's may have no timer.
+            let _ = runtime.spawn(timeout(limit, flushed)).await;
+        }
+        self.report()
     }
 
     pub(crate) async fn shutdown(&self, limit: Duration) -> Report {
-        self.is_open.store(false, Ordering::Relaxed);
-        self.within(limit, self.providers.clone().stopping(limit)).await;
-        self.counts.report()
+        if let Some(runtime) = &self.runtime {
+            let stopped = self.stop(runtime, limit);
+            let _ = runtime.spawn(timeout(limit.max(LONGEST_MARGIN), stopped)).await;
+        }
+        self.report()
     }
 
-    /// Does blocking work on threads of its own and waits for it on the pipeline's runtime: neither needs anything of
-    /// the caller's runtime, which may have one thread and no timer.
-    ///
-    /// Side by side, so that the collector of one signal cannot use up the time of another.
-    async fn within(&self, limit: Duration, work: Vec<Work>) {
-        let Some(runtime) = &self.runtime else { return work.into_iter().for_each(|work| work()) };
-        let work: Vec<_> = work.into_iter().map(|work| runtime.handle().spawn_blocking(work)).collect();
-        let all = async {
-            for done in work {
-                // What could not be sent shows in the counts.
-                let _ = done.await;
-            }
+    /// Begins the shutdown, unless it has begun; the returned ends with it.
+    fn stop(&self, runtime: &Runtime, limit: Duration) -> Shared<BoxFuture<'static, ()>> {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = || {
+            let margin = (limit / 5).min(LONGEST_MARGIN);
+            self.closing.begin(Instant::now() + limit.saturating_sub(margin));
+            let ending = runtime.spawn(stop(self.providers.clone(), self.lanes.clone(), runtime.handle().clone()));
+            ending.map(drop).boxed().shared()
         };
-        let limited = runtime.handle().spawn(async move { tokio::time::timeout(limit, all).await });
-        // An error means that the limit or the runtime's end came first; the counts say what that cost.
-        let _ = limited.await;
+        stopped.get_or_insert_with(begin).clone()
     }
 }
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
-        // A provider that was shut down before answers at once.
-        let work = self.providers.clone().stopping(DROP_LIMIT);
-        let (done, all_done) = sync_channel(work.len());
-        let expected = work.len();
-        for work in work {
-            let done = done.clone();
-            std::thread::spawn(move || {
-                work();
-                // Nobody may be waiting any more.
-                let _ = done.send(());
-            });
-        }
-        let until = Instant::now() + DROP_LIMIT;
-        for _ in 0..expected {
-            if all_done.recv_timeout(until.saturating_duration_since(Instant::now())).is_err() {
-                break;
-            }
-        }
+        let stopped = self.stop(&runtime, DROP_LIMIT);
+        let (done, all_done) = sync_channel(1);
+        runtime.spawn(async move {
+            stopped.await;
+            // Nobody may be waiting any more.
+            let _ = done.try_send(());
+        });
+        // What was not done by then is lost, and there is nobody left to tell.
+        let _ = all_done.recv_timeout(DROP_LIMIT);
         // Dropping a runtime inside another one panics.
         runtime.shutdown_background();
     }
 }
 
-// === impl Providers ===
+/// Side by side, so that the collector of one signal cannot use up the time of another.
+async fn flush(providers: Providers, lanes: Lanes, runtime: Handle) {
+    // Blocks as long as one export may take.
+    let metrics = runtime.spawn_blocking(move || providers.metrics.map(|metrics| metrics.force_flush()));
+    // A reader that panics has nothing more to tell.
+    let _ = tokio::join!(lanes.spans.flush(false), lanes.logs.flush(false), metrics);
+}
 
-impl Providers {
-    fn new(
-        environment: &Environment,
-        resource: Resource,
-        sampler: &Sampler,
-        counts: &Arc<Counts>,
-        runtime: &Handle,
-    ) -> Result<Self, InitError> {
-        let disabled = environment.is_true("OTEL_SDK_DISABLED");
-        let spans = spans::provider(environment, disabled, resource.clone(), sampler, counts, runtime)?;
-        if disabled {
-            return Ok(Self { spans, logs: None, metrics: None });
-        }
-        let logs = logs::provider(environment, resource.clone(), runtime)?;
-        let metrics = metrics::provider(environment, resource, runtime)?;
-        Ok(Self { spans, logs, metrics })
-    }
+/// The same, and the end of all three. The provider of spans is left alone: it would hide those that end too late.
+async fn stop(providers: Providers, lanes: Lanes, runtime: Handle) {
+    let metrics = runtime.spawn_blocking(move || providers.metrics.map(|metrics| metrics.shutdown()));
+    let _ = tokio::join!(lanes.spans.flush(true), lanes.logs.flush(true), metrics);
+}
 
-    fn flushing(self) -> Vec<Work> {
-        let Self { spans, logs, metrics } = self;
-        let spans: Work = Box::new(move || drop(spans.force_flush()));
-        let logs = logs.map(|logs| -> Work { Box::new(move || drop(logs.force_flush())) });
-        let metrics = metrics.map(|metrics| -> Work { Box::new(move || drop(metrics.force_flush())) });
-        [Some(spans), logs, metrics].into_iter().flatten().collect()
-    }
+fn providers(setup: &Setup<'_>, sampler: &Sampler) -> Result<(Providers, Lanes), InitError> {
+    let (spans, spans_lane) = spans::provider(setup, sampler)?;
+    let (logs, logs_lane) = logs::provider(setup)?;
+    let (metrics, metrics_lane) = metrics::provider(setup)?;
+    let lanes = Lanes { spans: spans_lane, logs: logs_lane, metrics: metrics_lane };
+    Ok((Providers { spans, logs, metrics }, lanes))
+}
 
-    fn stopping(self, limit: Duration) -> Vec<Work> {
-        let Self { spans, logs, metrics } = self;
-        let spans: Work = Box::new(move || drop(spans.shutdown_with_timeout(limit)));
-        let logs = logs.map(|logs| -> Work { Box::new(move || drop(logs.shutdown_with_timeout(limit))) });
-        let metrics = metrics.map(|metrics| -> Work { Box::new(move || drop(metrics.shutdown_with_timeout(limit))) });
-        [Some(spans), logs, metrics].into_iter().flatten().collect()
-    }
+// === impl Lanes ===
+
+#[cfg(feature = "testing")]
+impl Lanes {
+    const OFF: Self = Self { spans: Lane::OFF, logs: Lane::OFF, metrics: Lane::OFF };
 }

@@ -18,7 +18,7 @@ async fn livez_says_that_the_process_runs_even_when_it_is_not_ready() {
 async fn the_index_says_what_is_here() {
     let server = start(Config::default(), Vec::new()).await;
     let text = ask(&server, "/").await.text().await.unwrap();
-    assert!(["/livez", "/readyz", "/telemetry"].iter().all(|path| text.contains(path)), "{text}");
+    assert!(["/livez", "/readyz", "/telemetry", "/metrics"].iter().all(|path| text.contains(path)), "{text}");
 }
 
 #[tokio::test]
@@ -95,6 +95,24 @@ async fn requests_are_measured_and_make_no_spans() {
     assert_eq!(count(&[("http.response.status_code", "404")]), 2);
     assert_eq!(count(&[]), 4);
     assert!(server.spans.traces().await.is_empty());
+}
+
+#[tokio::test]
+async fn telemetry_and_metrics_say_how_exporting_goes() {
+    let server = start(Config::default(), Vec::new()).await;
+    let told = told(&server).await;
+    for signal in ["spans", "logs", "metric_points"] {
+        let export = &told["export"][signal];
+        assert_eq!((&export["exporter"], &export["state"]), (&json!("none"), &json!("off")), "{told}");
+        assert_eq!(export["dropped"]["queue_full"], 0, "{told}");
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let clock = told["now"].as_f64().unwrap();
+    assert!(clock <= now && now - clock < 60.0, "{clock} is not {now}");
+    let metrics = ask(&server, "/metrics").await;
+    assert_eq!(metrics.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    // Nothing is exported here, so there is nothing to measure.
+    assert_eq!(metrics.text().await.unwrap(), "");
 }
 
 /// The body of `/telemetry`.

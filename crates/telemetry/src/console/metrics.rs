@@ -5,58 +5,18 @@
 //! payment rpc.server.call.duration [rpc.method=shop.payment.v1.PaymentService/Charge, rpc.status_code=OK, rpc.system.name=grpc] count 3, sum 0.0432 s, from 0.0131 s to 0.0164 s
 //! ```
 
-use std::fmt::Debug;
-use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use opentelemetry::Key;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
+use super::service;
 use crate::logs::Escaped;
 use crate::points::{self, Point, Value};
-use crate::semconv;
 
-/// Writes metrics as text.
-#[derive(Debug)]
-pub(crate) struct MetricsConsole<W = io::Stdout> {
-    writer: Mutex<W>,
-}
-
-// === impl MetricsConsole ===
-
-impl MetricsConsole {
-    /// Writes to stdout: logs go to stderr, so each can be had alone.
-    pub(crate) fn stdout() -> Self {
-        Self { writer: Mutex::new(io::stdout()) }
-    }
-}
-
-impl<W: Write + Send + Debug + 'static> PushMetricExporter for MetricsConsole<W> {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let service = metrics.resource().get(&Key::from_static_str(semconv::SERVICE_NAME));
-        let service = service.map(|name| name.to_string()).unwrap_or_default();
-        let mut lines: Vec<_> = points::of(metrics).iter().map(|point| line(&service, point)).collect();
-        lines.sort();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = writer.write_all(lines.concat().as_bytes()).and_then(|()| writer.flush());
-        written.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
-    }
+/// The series as text, in the order of their names.
+pub(crate) fn metrics(metrics: &ResourceMetrics) -> String {
+    let service = service(metrics.resource());
+    let mut lines: Vec<_> = points::of(metrics).iter().map(|point| line(&service, point)).collect();
+    lines.sort();
+    lines.concat()
 }
 
 fn line(service: &str, point: &Point) -> String {
@@ -73,35 +33,46 @@ fn line(service: &str, point: &Point) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use opentelemetry::KeyValue;
     use opentelemetry::metrics::MeterProvider;
     use opentelemetry_sdk::Resource;
-    use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+    use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 
     use super::*;
 
     #[derive(Clone, Debug, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct Written(Arc<Mutex<String>>);
 
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+    impl PushMetricExporter for Written {
+        async fn export(&self, collected: &ResourceMetrics) -> OTelSdkResult {
+            self.0.lock().unwrap().push_str(&metrics(collected));
+            Ok(())
         }
 
-        fn flush(&mut self) -> io::Result<()> {
+        fn force_flush(&self) -> OTelSdkResult {
             Ok(())
+        }
+
+        fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+            Ok(())
+        }
+
+        fn temporality(&self) -> Temporality {
+            Temporality::Cumulative
         }
     }
 
     #[test]
     fn every_series_is_a_line() {
         let written = Written::default();
-        let console = MetricsConsole { writer: Mutex::new(written.clone()) };
         let provider = SdkMeterProvider::builder()
             .with_resource(Resource::builder_empty().with_service_name("order").build())
-            .with_reader(PeriodicReader::builder(console).build())
+            .with_reader(PeriodicReader::builder(written.clone()).build())
             .build();
         let meter = provider.meter("test");
         let orders = meter.u64_counter("shop.orders").with_unit("{order}").build();
@@ -115,6 +86,6 @@ mod tests {
 order temperature -1.5
 order wait count 2, sum 0.75 s, from 0.25 s to 0.5 s
 ";
-        assert_eq!(String::from_utf8(written.0.lock().unwrap().clone()).unwrap(), expected);
+        assert_eq!(*written.0.lock().unwrap(), expected);
     }
 }

@@ -32,7 +32,7 @@ impl Written {
 fn logged(look: Look, filter: &str, work: impl FnOnce()) -> String {
     let written = Written::default();
     let writer = written.clone();
-    let lines = lines("order", look, move || writer.clone()).with_filter(parse(filter).0);
+    let lines = lines("order", look, move || writer.clone()).with_filter(parse(filter, None).0);
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), work);
     written.text()
 }
@@ -222,9 +222,18 @@ fn libraries_below_are_never_louder_than_asked() {
 #[test]
 fn a_filter_that_cannot_be_read_is_reported_and_replaced() {
     for text in ["order=loud", "a=b=c", "info,[x"] {
-        let (filter, error) = parse(text);
+        let (filter, error) = parse(text, None);
         assert!(error.is_some(), "{text}");
-        assert_eq!(filter.to_string(), parse("").0.to_string(), "{text}");
+        assert_eq!(filter.to_string(), parse("", None).0.to_string(), "{text}");
     }
-    assert!(parse("INFO, order=debug").1.is_none());
+    assert!(parse("INFO, order=debug", None).1.is_none());
+}
+
+#[test]
+fn what_telemetry_tells_of_itself_has_a_level_of_its_own() {
+    let told = |filter: &str, own| with_libraries(filter, own);
+    assert_eq!(told("order=debug", None), "order=debug");
+    assert_eq!(told("order=debug", Some(LevelFilter::OFF)), "order=debug,telemetry=off,opentelemetry=off");
+    let named = told("warn,telemetry=trace", Some(LevelFilter::ERROR));
+    assert!(named.starts_with("warn,telemetry=trace,") && named.ends_with(",opentelemetry=error"), "{named}");
 }

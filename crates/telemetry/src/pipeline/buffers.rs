@@ -1,14 +1,14 @@
-//! Ended spans as the bytes they will leave in: encoded where they end, kept apart by thread, so that threads do not
-//! wait for each other.
+//! Ended spans and log records as the bytes they will leave in: encoded where they end, kept apart by thread, so that
+//! threads do not wait for each other.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
-use opentelemetry_sdk::trace::SpanData;
 
-use super::encode::{self, ScopeSpans};
+use super::encode::{self, Scoped};
 
 /// How many buffers there are; a thread always uses the same.
 const BUFFERS: usize = 8;
@@ -16,158 +16,219 @@ const BUFFERS: usize = 8;
 /// What one request may hold: collectors take 4 MiB by default.
 const MOST_PER_REQUEST: usize = 2 << 20;
 
-/// What all waiting spans may take.
+/// What all that is here may take.
 const MOST_BYTES: usize = 64 << 20;
 
 thread_local! {
     static MINE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// The spans that wait, or are on their way.
+/// The items of one signal that wait, or are on their way.
 #[derive(Debug)]
 pub(super) struct Buffers {
     buffers: [Mutex<Vec<Chunk>>; BUFFERS],
+    framing: Framing,
     /// How many may leave in one request.
     batch: usize,
-    most_spans: usize,
-    /// All that are here, those on their way as well.
-    spans: AtomicUsize,
-    bytes: AtomicUsize,
-    /// Those that no request has taken yet.
+    /// How many may wait.
+    most: usize,
+    /// Those that are not on their way yet.
     waiting: AtomicUsize,
+    /// Of all that are here, those on their way as well.
+    bytes: AtomicUsize,
+    is_closed: AtomicBool,
 }
 
-/// What has become of a span.
+/// What stands around the items of a request.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// The messages of OTLP, for a resource as [`encode::resource`] wrote it.
+    Otlp { resource: Vec<u8> },
+    /// Nothing: they are text.
+    Text,
+}
+
+/// What has become of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Added {
     Waits,
     /// It waits, and with it there are enough for a request.
     FillsRequest,
     /// There was no room for it.
-    Dropped,
+    Full,
+    /// It came too late.
+    Closed,
 }
 
-/// Encoded spans of one scope.
+/// Encoded items of one scope.
 #[derive(Debug)]
 struct Chunk {
     scope: InstrumentationScope,
     bytes: Vec<u8>,
-    spans: usize,
+    items: usize,
 }
 
 /// What leaves at once.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) body: Vec<u8>,
-    pub(super) spans: usize,
-    /// What its spans took while they waited.
+    pub(super) body: Bytes,
+    pub(super) items: usize,
+    /// What its items took while they waited.
+    room: usize,
+}
+
+/// The room that a request takes until it has arrived, or is given up.
+#[derive(Debug)]
+pub(super) struct Room {
+    buffers: Arc<Buffers>,
     bytes: usize,
 }
 
 // === impl Buffers ===
 
 impl Buffers {
-    /// Room for `most_spans`, of which at most `batch` leave in one request.
-    pub(super) fn new(most_spans: usize, batch: usize) -> Self {
+    /// Room for `most` items, of which at most `batch` leave in one request.
+    pub(super) fn new(framing: Framing, most: usize, batch: usize) -> Self {
         Self {
             buffers: Default::default(),
+            framing,
             batch,
-            most_spans,
-            spans: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            most,
             waiting: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
         }
     }
 
-    /// Takes a span that has ended. Never waits for the collector.
-    pub(super) fn add(&self, span: &SpanData) -> Added {
-        let has_room = self.bytes.load(Ordering::Relaxed) < MOST_BYTES;
-        if !has_room || self.spans.fetch_add(1, Ordering::Relaxed) >= self.most_spans {
-            if has_room {
-                self.spans.fetch_sub(1, Ordering::Relaxed);
-            }
-            return Added::Dropped;
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether enough for a request wait.
+    pub(super) fn fill_request(&self) -> bool {
+        self.waiting() >= self.batch
+    }
+
+    /// How many may wait.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Takes an item that `encode` appends. Never waits for the collector.
+    pub(super) fn add(&self, scope: &InstrumentationScope, encode: impl FnOnce(&mut Vec<u8>)) -> Added {
+        if self.bytes.load(Ordering::Relaxed) >= MOST_BYTES {
+            return Added::Full;
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= self.most {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Added::Full;
         }
         let mut chunks = self.buffers[mine()].lock().unwrap_or_else(PoisonError::into_inner);
-        let at = self.place(&mut chunks, &span.instrumentation_scope);
-        let chunk = &mut chunks[at];
-        let before = chunk.bytes.len();
-        encode::span(span, &mut chunk.bytes);
-        let after = chunk.bytes.len();
-        if before > 0 && after > MOST_PER_REQUEST {
-            // Alone, it cannot make a collector refuse the others.
-            let alone = Chunk { scope: chunk.scope.clone(), bytes: chunk.bytes.split_off(before), spans: 1 };
-            chunks.push(alone);
-        } else {
-            chunk.spans += 1;
+        // While the buffer is locked: what was let in before the end is taken by whoever takes the rest.
+        if self.is_closed.load(Ordering::Relaxed) {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Added::Closed;
         }
-        self.bytes.fetch_add(after - before, Ordering::Relaxed);
-        // While the buffer is locked: nothing is taken that is not counted yet.
-        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_full = self.append(&mut chunks, scope, encode);
         drop(chunks);
-        let fills_request = waiting.is_multiple_of(self.batch) || after >= MOST_PER_REQUEST;
+        let fills_request = is_full || (before + 1).is_multiple_of(self.batch);
         if fills_request { Added::FillsRequest } else { Added::Waits }
     }
 
-    /// The place of the chunk that a span of this scope goes to: the last one of the scope, unless it is full.
-    fn place(&self, chunks: &mut Vec<Chunk>, scope: &InstrumentationScope) -> usize {
-        let has_room = |chunk: &Chunk| chunk.spans < self.batch && chunk.bytes.len() < MOST_PER_REQUEST;
-        chunks.iter().rposition(|chunk| has_room(chunk) && chunk.scope == *scope).unwrap_or_else(|| {
-            chunks.push(Chunk { scope: scope.clone(), bytes: Vec::new(), spans: 0 });
+    /// Appends an item to the last chunk of its scope, unless that is full; says whether it is full then.
+    fn append(&self, chunks: &mut Vec<Chunk>, scope: &InstrumentationScope, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let has_room = |chunk: &Chunk| chunk.items < self.batch && chunk.bytes.len() < MOST_PER_REQUEST;
+        let at = chunks.iter().rposition(|chunk| has_room(chunk) && chunk.scope == *scope).unwrap_or_else(|| {
+            chunks.push(Chunk { scope: scope.clone(), bytes: Vec::new(), items: 0 });
             chunks.len() - 1
-        })
+        });
+        let chunk = &mut chunks[at];
+        let before = chunk.bytes.len();
+        encode(&mut chunk.bytes);
+        let after = chunk.bytes.len();
+        if before > 0 && after > MOST_PER_REQUEST {
+            // Alone, it cannot make a collector refuse the others.
+            let alone = Chunk { scope: chunk.scope.clone(), bytes: chunk.bytes.split_off(before), items: 1 };
+            chunks.push(alone);
+        } else {
+            chunk.items += 1;
+        }
+        self.bytes.fetch_add(after - before, Ordering::Relaxed);
+        after >= MOST_PER_REQUEST
     }
 
-    /// Everything that waits, as requests of at most a batch each, for `resource`.
-    pub(super) fn take(&self, resource: &[u8]) -> Vec<Request> {
+    /// Takes nothing more from now on.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Everything that waits, as requests of at most a batch each. It counts as waiting until [`leave`](Self::leave).
+    pub(super) fn take(&self) -> Vec<Request> {
         let lock =
             |chunks: &Mutex<Vec<Chunk>>| std::mem::take(&mut *chunks.lock().unwrap_or_else(PoisonError::into_inner));
         let (mut requests, mut together) = (Vec::new(), Vec::<Chunk>::new());
         for chunk in self.buffers.iter().flat_map(lock) {
-            let (spans, bytes) = size(&together);
+            let (items, bytes) = size(&together);
             if !together.is_empty()
-                && (spans + chunk.spans > self.batch || bytes + chunk.bytes.len() > MOST_PER_REQUEST)
+                && (items + chunk.items > self.batch || bytes + chunk.bytes.len() > MOST_PER_REQUEST)
             {
-                requests.push(Request::of(resource, std::mem::take(&mut together)));
+                requests.push(self.framing.request(std::mem::take(&mut together)));
             }
             together.push(chunk);
         }
         if !together.is_empty() {
-            requests.push(Request::of(resource, together));
+            requests.push(self.framing.request(together));
         }
-        let taken = requests.iter().map(|request| request.spans).sum();
-        self.waiting.fetch_sub(taken, Ordering::Relaxed);
         requests
     }
 
-    /// Makes room again: what was on its way has arrived, or is given up.
-    pub(super) fn done(&self, request: &Request) {
-        self.spans.fetch_sub(request.spans, Ordering::Relaxed);
-        self.bytes.fetch_sub(request.bytes, Ordering::Relaxed);
+    /// The request is on its way: its items no longer count as waiting, and take room until the returned is dropped.
+    pub(super) fn leave(self: &Arc<Self>, request: &Request) -> Room {
+        self.waiting.fetch_sub(request.items, Ordering::Relaxed);
+        Room { buffers: Arc::clone(self), bytes: request.room }
     }
 }
 
-// === impl Request ===
+// === impl Framing ===
 
-impl Request {
-    fn of(resource: &[u8], chunks: Vec<Chunk>) -> Self {
-        let (spans, bytes) = size(&chunks);
-        let head = |chunk: &Chunk| {
-            let mut head = Vec::new();
-            encode::scope(&chunk.scope, &mut head);
-            head
+impl Framing {
+    fn request(&self, chunks: Vec<Chunk>) -> Request {
+        let (items, room) = size(&chunks);
+        let body = match self {
+            Self::Otlp { resource } => otlp(resource, &chunks),
+            Self::Text => chunks.into_iter().flat_map(|chunk| chunk.bytes).collect(),
         };
-        let heads: Vec<_> = chunks.iter().map(head).collect();
-        let mut body = Vec::new();
-        let scopes: Vec<_> =
-            heads.iter().zip(&chunks).map(|(head, chunk)| ScopeSpans { scope: head, spans: &chunk.bytes }).collect();
-        encode::request(resource, &scopes, &mut body);
-        Self { body, spans, bytes }
+        Request { body: body.into(), items, room }
     }
 }
 
+fn otlp(resource: &[u8], chunks: &[Chunk]) -> Vec<u8> {
+    let head = |chunk: &Chunk| {
+        let mut head = Vec::new();
+        encode::scope(&chunk.scope, &mut head);
+        head
+    };
+    let heads: Vec<_> = chunks.iter().map(head).collect();
+    let scopes: Vec<_> =
+        heads.iter().zip(chunks).map(|(head, chunk)| Scoped { scope: head, items: &chunk.bytes }).collect();
+    let mut body = Vec::new();
+    encode::request(resource, &scopes, &mut body);
+    body
+}
+
+/// How many items, and of how many bytes.
 fn size(chunks: &[Chunk]) -> (usize, usize) {
-    chunks.iter().fold((0, 0), |(spans, bytes), chunk| (spans + chunk.spans, bytes + chunk.bytes.len()))
+    chunks.iter().fold((0, 0), |(items, bytes), chunk| (items + chunk.items, bytes + chunk.bytes.len()))
+}
+
+// === impl Room ===
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.buffers.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// The number of this thread's buffer.

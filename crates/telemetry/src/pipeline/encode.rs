@@ -1,10 +1,13 @@
-//! Ended spans as the bytes of OTLP, without the messages of structs that `opentelemetry-proto` makes of them first.
+//! Ended spans and log records as the bytes of OTLP, spans without the messages of structs that `opentelemetry-proto`
+//! makes of them first.
 //!
 //! A request is put together from parts. A part is a run of whole fields, so parts that follow each other are one:
 //!
 //! - of a `ScopeSpans`, what [`scope`] writes once for each scope, and what [`span`] writes for each of its spans;
 //! - of a `ResourceSpans`, what [`resource`] writes once;
 //! - [`request`] frames them.
+//!
+//! A `ScopeLogs` and a `ResourceLogs` have the same fields by the same numbers, with what [`log_record`] writes for spans.
 //!
 //! What a collector decodes is what the stock exporter would have sent. The numbers are those of the fields in
 //! opentelemetry-proto's `trace.proto`, `common.proto` and `resource.proto`.
@@ -13,8 +16,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
 use opentelemetry::{InstrumentationScope, KeyValue, SpanId};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
+use prost::Message;
 
 mod attribute;
 mod protobuf;
@@ -28,34 +33,34 @@ const HAS_IS_REMOTE: u32 = 0x100;
 /// The flag of a parent, or a linked span, in another process (`CONTEXT_IS_REMOTE_MASK`).
 const IS_REMOTE: u32 = 0x200;
 
-/// The parts of one `ScopeSpans`.
+/// The parts of one `ScopeSpans` or `ScopeLogs`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ScopeSpans<'p> {
+pub(super) struct Scoped<'p> {
     /// What [`scope`] wrote.
     pub(super) scope: &'p [u8],
-    /// What [`span`] wrote for each span.
-    pub(super) spans: &'p [u8],
+    /// What [`span`] wrote for each span, or [`log_record`] for each record.
+    pub(super) items: &'p [u8],
 }
 
-// === impl ScopeSpans ===
+// === impl Scoped ===
 
-impl ScopeSpans<'_> {
+impl Scoped<'_> {
     fn length(&self) -> usize {
-        self.scope.len() + self.spans.len()
+        self.scope.len() + self.items.len()
     }
 }
 
-/// Appends an `ExportTraceServiceRequest` of one resource, which is what [`resource`] wrote.
-pub(super) fn request(resource: &[u8], scopes: &[ScopeSpans<'_>], out: &mut Vec<u8>) {
-    let in_scopes: usize = scopes.iter().map(|spans| length_with_head(spans.length())).sum();
+/// Appends an `ExportTraceServiceRequest` or `ExportLogsServiceRequest` of one resource, which is what [`resource`] wrote.
+pub(super) fn request(resource: &[u8], scopes: &[Scoped<'_>], out: &mut Vec<u8>) {
+    let in_scopes: usize = scopes.iter().map(|scoped| length_with_head(scoped.length())).sum();
     let length = resource.len() + in_scopes;
     out.reserve(length_with_head(length));
     head(1, length, out);
     out.extend_from_slice(resource);
-    for spans in scopes {
-        head(2, spans.length(), out);
-        out.extend_from_slice(spans.scope);
-        out.extend_from_slice(spans.spans);
+    for scoped in scopes {
+        head(2, scoped.length(), out);
+        out.extend_from_slice(scoped.scope);
+        out.extend_from_slice(scoped.items);
     }
 }
 
@@ -79,6 +84,13 @@ pub(super) fn scope(scope: &InstrumentationScope, out: &mut Vec<u8>) {
         }
     });
     string(3, scope.schema_url().unwrap_or_default(), out);
+}
+
+/// Appends one record of a `ScopeLogs`.
+pub(super) fn log_record(record: &LogRecord, out: &mut Vec<u8>) {
+    head(2, record.encoded_len(), out);
+    // Fails for want of room only, and a vector has room.
+    let _ = record.encode(out);
 }
 
 /// Appends one span of a `ScopeSpans`.

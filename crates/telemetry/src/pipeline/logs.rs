@@ -1,33 +1,61 @@
-use std::sync::Arc;
+use opentelemetry::InstrumentationScope;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord, SdkLoggerProvider};
 
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::logs::{BatchConfigBuilder, BatchLogProcessor, SdkLoggerProvider};
-use tokio::runtime::Handle;
-
-use crate::environment::Environment;
+use super::encode;
+use super::lane::{Lane, Setup};
+use super::queue::Queue;
+use super::signal::Signal;
 use crate::init::InitError;
-use crate::pipeline::counted::Counted;
-use crate::pipeline::exporter::{Exporter, exporter};
-use crate::pipeline::otlp::Otlp;
+use crate::limits::LogLimits;
 
-/// The provider that the environment asks for, if any.
-pub(super) fn provider(
-    environment: &Environment,
-    resource: Resource,
-    runtime: &Handle,
-) -> Result<Option<SdkLoggerProvider>, InitError> {
-    // A console's log records stand on stderr already.
-    if exporter(environment, "OTEL_LOGS_EXPORTER") != Exporter::Otlp {
-        return Ok(None);
+/// How they are batched.
+const BATCHES: [&str; 3] = ["OTEL_BLRP_SCHEDULE_DELAY", "OTEL_BLRP_MAX_QUEUE_SIZE", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"];
+
+/// Queues log records.
+#[derive(Debug)]
+struct LogQueue {
+    queue: Queue,
+    limits: LogLimits,
+}
+
+/// The provider that the environment asks for, if any, and the way that its records take.
+pub(super) fn provider(setup: &Setup<'_>) -> Result<(Option<SdkLoggerProvider>, Lane), InitError> {
+    let (exporter, delivery) = setup.delivery(Signal::Logs, setup.limit("OTEL_BLRP_EXPORT_TIMEOUT"))?;
+    let Some(delivery) = delivery else { return Ok((None, Lane::OFF)) };
+    let queue = setup.queue(exporter, setup.batches(BATCHES, exporter, 1000), &delivery);
+    let processor = LogQueue { queue: queue.clone(), limits: LogLimits::of(setup.environment) };
+    let provider =
+        SdkLoggerProvider::builder().with_resource(setup.resource.clone()).with_log_processor(processor).build();
+    Ok((Some(provider), Lane { delivery: Some(delivery), queue: Some(queue) }))
+}
+
+// === impl LogProcessor for LogQueue ===
+
+impl LogProcessor for LogQueue {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        let scope = named(scope, record);
+        let mut record = LogRecord::from(&*record);
+        self.limits.apply(&mut record);
+        self.queue.add(&scope, |out| encode::log_record(&record, out));
     }
-    let queue = environment.number("OTEL_BLRP_MAX_QUEUE_SIZE", 1, 2048);
-    let batch = environment.number("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", 1, 512);
-    let config = BatchConfigBuilder::default()
-        .with_max_queue_size(usize::try_from(queue).unwrap_or(usize::MAX))
-        .with_max_export_batch_size(usize::try_from(batch.min(queue)).unwrap_or(usize::MAX))
-        .with_scheduled_delay(environment.milliseconds("OTEL_BLRP_SCHEDULE_DELAY", 1000))
-        .build();
-    let exporter = Counted::new(Otlp::new(environment, "LOGS")?.logs(runtime)?, Arc::default(), "log records");
-    let processor = BatchLogProcessor::builder(exporter).with_batch_config(config).build();
-    Ok(Some(SdkLoggerProvider::builder().with_resource(resource).with_log_processor(processor).build()))
+
+    /// [`Pipeline`](super::Pipeline) flushes, without holding up a thread; nobody else has the provider.
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The scope by the name of the record's target, as far as it has one: that is where it was logged.
+fn named(scope: &InstrumentationScope, record: &SdkLogRecord) -> InstrumentationScope {
+    let Some(target) = record.target() else { return scope.clone() };
+    let mut named = InstrumentationScope::builder(target.clone()).with_attributes(scope.attributes().cloned());
+    if let Some(version) = scope.version() {
+        named = named.with_version(version.to_owned());
+    }
+    if let Some(schema_url) = scope.schema_url() {
+        named = named.with_schema_url(schema_url.to_owned());
+    }
+    named.build()
 }

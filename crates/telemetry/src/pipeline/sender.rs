@@ -1,142 +1,239 @@
-//! Encoded spans on their way to a collector, by OTLP/gRPC.
+//! Encoded requests on their way to a collector.
 
-use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
-use http::uri::PathAndQuery;
-use prost::Message;
+use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
-use tonic_types::StatusExt;
 
-use crate::error_chain::error_chain;
+use crate::attributes::bounded;
+use crate::pipeline::otlp::{Otlp, Protocol};
+use crate::pipeline::signal::Signal;
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+mod failure;
+mod answer;
+mod hints;
+mod confidential;
+mod grpc;
+mod http;
+mod json;
+
+pub(crate) use answer::Rejected;
+use confidential::Confidential;
+pub(crate) use failure::{Failure, Verdict};
+use grpc::Grpc;
+use http::Http;
+
+/// Who sends (OTLP exporter specification, "User Agent").
+const USER_AGENT: &str = concat!(
+    "throughline-telemetry/",
+    env!("CARGO_PKG_VERSION"),
+    " OTel-OTLP-Exporter-Rust/",
+    env!("CARGO_PKG_VERSION")
+);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon a connection is known to be dead: nothing else tells of a peer that has vanished.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The first pause before another attempt; each is twice as long as the one before, give or take a quarter.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What a port that is not meant for this says, and what to do about it.
-const HINTS: [(&str, &str); 3] = [
-    ("FRAME_SIZE_ERROR", " (this is no OTLP/gRPC port: its number is 4317 mostly, 4318 is for OTLP/HTTP)"),
-    ("http2 error", " (is this an OTLP/gRPC port? its number is 4317 mostly)"),
-    ("InvalidContentType", " (this port speaks no TLS: its URL begins with http://)"),
-];
+/// Sends the encoded requests of one signal. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    transport: Transport,
+    target: Arc<Target>,
+}
 
-/// Sends requests. Cheap to clone.
+#[derive(Clone)]
+enum Transport {
+    Grpc(Grpc),
+    Http(Http),
+    /// The settings make none, for this reason.
+    Unusable(Arc<str>),
+}
+
+/// What is sent, where to, and how long that may take.
 #[derive(Clone, Debug)]
-pub(super) struct Sender {
-    channel: Channel,
-    /// Where to, for people.
-    collector: Arc<str>,
-    headers: MetadataMap,
-    /// For one request with all its attempts.
-    limit: Duration,
+struct Target {
+    signal: Signal,
+    protocol: Protocol,
+    host: String,
+    port: u16,
+    limit: Option<Duration>,
+    confidential: Confidential,
+    /// Whether a request was ever taken: then this is the right port.
+    has_taken: Arc<AtomicBool>,
 }
 
-/// What a collector answers (`opentelemetry/proto/collector/trace/v1/trace_service.proto`).
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Answer {
-    #[prost(message, optional, tag = "1")]
-    partial_success: Option<PartialSuccess>,
-}
-
-/// The spans that a collector did not want. They are not to be sent again.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct PartialSuccess {
-    #[prost(int64, tag = "1")]
-    pub(super) rejected_spans: i64,
-    #[prost(string, tag = "2")]
-    pub(super) error_message: String,
-}
-
-/// Bytes out as they are, answers in.
-#[derive(Debug, Default)]
-struct Encoded;
+/// How long to wait between attempts, longer each time.
+#[derive(Debug)]
+pub(crate) struct Backoff(Duration);
 
 // === impl Sender ===
 
 impl Sender {
-    /// Sends to `endpoint`, over a connection that lives on the runtime it is called in.
-    pub(super) fn new(endpoint: &Endpoint, headers: MetadataMap, limit: Duration) -> Self {
-        let uri = endpoint.uri();
-        // Not the whole: there may be a password before the host.
-        let (host, port) = (uri.host().unwrap_or_default(), uri.port());
-        let collector = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")).into();
-        Self { channel: endpoint.connect_lazy(), collector, headers, limit }
+    /// Sends by these settings, over connections that live on `runtime`.
+    pub(crate) fn new(otlp: &Otlp, runtime: &Handle) -> Self {
+        let transport = match otlp.protocol {
+            Protocol::Grpc => Grpc::new(otlp, runtime).map(Transport::Grpc),
+            Protocol::HttpProtobuf | Protocol::HttpJson => Http::new(otlp).map(Transport::Http),
+        };
+        let transport = transport.unwrap_or_else(|reason| Transport::Unusable(reason.into()));
+        Self { transport, target: Arc::new(Target::of(otlp)) }
     }
 
-    /// Why a request could not be sent, for people.
-    pub(super) fn told(&self, status: &Status) -> String {
-        let reason = error_chain(status);
-        let hint = HINTS.iter().find(|(sign, _)| reason.contains(sign)).map_or("", |(_, hint)| hint);
-        format!("{}: {reason}{hint}", self.collector)
+    /// The collector's host, `server.address`.
+    pub(crate) fn address(&self) -> &str {
+        // A URL has an IPv6 address in brackets.
+        self.target.host.trim_matches(['[', ']'])
+    }
+
+    /// The collector's port, `server.port`.
+    pub(crate) fn port(&self) -> u16 {
+        self.target.port
+    }
+
+    /// `otel.component.type`, such as `otlp_grpc_span_exporter`.
+    pub(crate) fn component_type(&self) -> String {
+        let Target { signal, protocol, .. } = &*self.target;
+        format!("otlp_{}_{}_exporter", protocol.component(), signal.component())
+    }
+
+    /// Sends one request once, within the limit of the settings.
+    ///
+    /// # Errors
+    /// When it was not taken, or nobody knows whether it was.
+    pub(crate) async fn attempt(&self, body: Bytes) -> Result<Option<Rejected>, Failure> {
+        let body = self.prepared(body)?;
+        self.attempt_until(body, self.deadline()).await
     }
 
     /// Sends one request until it is taken, refused for good, or out of time, by the rules of OTLP ("OTLP/gRPC
-    /// Throttling", "Failures").
+    /// Throttling", "OTLP/HTTP Throttling", "Failures"); without a limit, for ever.
     /// `failing` is told what keeps it from arriving at once.
-    pub(super) async fn send(&self, body: Bytes, failing: impl Fn(&Status)) -> Result<Option<PartialSuccess>, Status> {
-        let until = Instant::now() + self.limit;
-        let mut pause = FIRST_PAUSE;
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub(crate) async fn send(&self, body: Bytes, failing: impl Fn(&Failure)) -> Result<Option<Rejected>, Failure> {
+        let body = self.prepared(body)?;
+        let until = self.deadline();
+        let mut backoff = Backoff::default();
         loop {
-            let attempt = timeout_at(until, self.attempt(body.clone())).await;
-            let status = match attempt {
-                Ok(Ok(answer)) => return Ok(answer.partial_success),
-                Ok(Err(status)) => status,
-                Err(_) => return Err(Status::deadline_exceeded("the collector has not answered in time")),
+            let failure = match self.attempt_until(body.clone(), until).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
             };
-            let Some(wanted) = pause_before_retry(&status, pause) else { return Err(status) };
-            if wanted >= until.saturating_duration_since(Instant::now()) {
-                return Err(status);
+            let wanted = backoff.pause(failure.retry_after);
+            let is_too_late = until.is_some_and(|until| wanted >= until.saturating_duration_since(Instant::now()));
+            if failure.verdict != Verdict::Transient || is_too_late {
+                return Err(failure);
             }
-            failing(&status);
+            failing(&failure);
             sleep(wanted).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn attempt(&self, body: Bytes) -> Result<Answer, Status> {
-        let mut client = Grpc::new(self.channel.clone());
-        client.ready().await.map_err(not_ready)?;
-        let request = Request::from_parts(self.headers.clone(), Default::default(), body);
-        let answer = client.unary(request, PathAndQuery::from_static(EXPORT), Encoded).await?;
-        Ok(answer.into_inner())
+    /// The same, but one request takes at most `limit`, with all its attempts.
+    pub(crate) fn within(mut self, limit: Option<Duration>) -> Self {
+        let target = Arc::make_mut(&mut self.target);
+        target.limit = target.limit.into_iter().chain(limit).min();
+        self
+    }
+
+    /// `grpc`, `http/protobuf` or `http/json`.
+    pub(crate) fn protocol(&self) -> &'static str {
+        self.target.protocol.name()
+    }
+
+    /// When a request that begins now is out of time.
+    fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.target.limit?)
+    }
+
+    /// The request as all its attempts send it.
+    fn prepared(&self, body: Bytes) -> Result<Bytes, Failure> {
+        match &self.transport {
+            Transport::Http(http) => http.prepared(body).map_err(|failure| self.target.tell(failure)),
+            Transport::Grpc(_) | Transport::Unusable(_) => Ok(body),
+        }
+    }
+
+    async fn attempt_until(&self, body: Bytes, until: Option<Instant>) -> Result<Option<Rejected>, Failure> {
+        let attempt = async {
+            match &self.transport {
+                Transport::Grpc(grpc) => grpc.attempt(body).await,
+                Transport::Http(http) => http.attempt(body).await,
+                Transport::Unusable(reason) => Err(Failure::unusable(reason)),
+            }
+        };
+        let result = match until {
+            Some(until) => timeout_at(until, attempt).await.unwrap_or_else(|_| Err(Failure::timeout())),
+            None => attempt.await,
+        };
+        match result {
+            Ok(rejected) => Ok(self.target.taken(rejected)),
+            Err(failure) => Err(self.target.tell(failure)),
+        }
     }
 }
 
-/// There is nothing to send over.
-fn not_ready(error: tonic::transport::Error) -> Status {
-    let mut status = Status::unavailable("no connection");
-    status.set_source(Arc::new(error));
-    status
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("target", &self.target).finish_non_exhaustive()
+    }
 }
 
-/// How long to wait before the same request is sent again; `None` if it must not be.
-///
-/// At least as long as the collector wants: one that keeps wanting nothing at all is not to be asked without a pause.
-fn pause_before_retry(status: &Status, pause: Duration) -> Option<Duration> {
-    let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
-    let pause = jittered(pause).max(asked.unwrap_or_default());
-    match status.code() {
-        // No collector's answer: the connection was lost, and with it whether the request has arrived ("Duplicate Data").
-        _ if status.source().is_some() => Some(pause),
-        Code::Cancelled
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::DataLoss => Some(pause),
-        // The collector is full. Only if it says when is it to be asked again.
-        Code::ResourceExhausted => asked.map(|_| pause),
-        _ => None,
+// === impl Target ===
+
+impl Target {
+    fn of(otlp: &Otlp) -> Self {
+        let url = otlp.url.expose();
+        Self {
+            signal: otlp.signal,
+            protocol: otlp.protocol,
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            limit: otlp.limit,
+            confidential: Confidential::of(url, &otlp.headers),
+            has_taken: Arc::default(),
+        }
+    }
+
+    /// The failure with where it has happened, and without what a collector may have repeated of our secrets.
+    fn tell(&self, mut failure: Failure) -> Failure {
+        failure.text = format!("{}:{}: {}", self.host, self.port, self.confidential.hide(&failure.text));
+        if failure.is_guess && self.has_taken.load(Ordering::Relaxed) { failure.hinted("") } else { failure }
+    }
+
+    fn taken(&self, rejected: Option<Rejected>) -> Option<Rejected> {
+        self.has_taken.store(true, Ordering::Relaxed);
+        let Rejected { items, message } = rejected?;
+        Some(Rejected { items, message: bounded(&self.confidential.hide(&message)).into_owned() })
+    }
+}
+
+// === impl Backoff ===
+
+impl Backoff {
+    /// How long to wait before the next attempt. Never less than ours, whatever the collector asks for: one that keeps
+    /// wanting nothing at all is not to be asked without a pause.
+    pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Duration {
+        let pause = jittered(self.0).max(asked.unwrap_or_default());
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        pause
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
     }
 }
 
@@ -144,43 +241,6 @@ fn pause_before_retry(status: &Status, pause: Duration) -> Option<Duration> {
 fn jittered(pause: Duration) -> Duration {
     let [chance, ..] = *uuid::Uuid::new_v4().as_bytes();
     pause.mul_f64(0.75 + f64::from(chance) / 510.0)
-}
-
-// === impl Encoded ===
-
-impl Codec for Encoded {
-    type Encode = Bytes;
-    type Decode = Answer;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Encoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, body: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(body);
-        Ok(())
-    }
-}
-
-impl Decoder for Encoded {
-    type Item = Answer;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Answer>, Status> {
-        let answer = Answer::decode(bytes.copy_to_bytes(bytes.remaining()));
-        answer.map(Some).map_err(|error| Status::internal(format!("the collector's answer cannot be read: {error}")))
-    }
 }
 
 #[cfg(test)]

@@ -1,50 +1,53 @@
-use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, SpanExporter, SpanProcessor, TracerProviderBuilder,
-};
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::trace::{SdkTracerProvider, Span, SpanData, SpanProcessor, TracerProviderBuilder};
 use tokio::runtime::Handle;
 
-use crate::console::ConsoleExporter;
+use super::encode;
+use super::exporter::Exporter;
+use super::lane::{Lane, Setup};
+use super::queue::Queue;
+use super::signal::Signal;
+use crate::console;
 use crate::environment::Environment;
 use crate::init::InitError;
 use crate::limits::Limits;
-use crate::pipeline::buffers::Buffers;
-use crate::pipeline::counted::{Counted, Counts, Fate, Gate};
-use crate::pipeline::direct::Direct;
-use crate::pipeline::exporter::{Exporter, exporter};
-use crate::pipeline::otlp::Otlp;
-use crate::pipeline::sender::Sender;
 use crate::sampling::{Ids, Sampler};
 
-/// The provider that the environment asks for.
-pub(super) fn provider(
-    environment: &Environment,
-    disabled: bool,
-    resource: Resource,
-    sampler: &Sampler,
-    counts: &Arc<Counts>,
-    runtime: &Handle,
-) -> Result<SdkTracerProvider, InitError> {
-    let described = resource.clone();
-    let provider = builder(environment, resource, sampler);
-    if disabled {
-        return Ok(provider.build());
-    }
-    Ok(match exporter(environment, "OTEL_TRACES_EXPORTER") {
-        Exporter::None => provider,
-        Exporter::Console => {
-            provider.with_span_processor(sampler.keeping(batched(environment, ConsoleExporter::stdout(), counts)))
-        }
-        Exporter::Otlp => {
-            let sender = Otlp::new(environment, "TRACES")?.sender(runtime)?;
-            let direct = direct(environment, &described, sender, counts, runtime);
-            provider.with_span_processor(sampler.keeping(direct))
-        }
-    }
-    .build())
+/// How long a flush waits that nobody has limited.
+const LONGEST_FLUSH: Duration = Duration::from_secs(3600);
+
+/// How they are batched.
+const BATCHES: [&str; 3] = ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
+
+/// Queues sampled spans as they end; those that are recorded and not sampled stay behind.
+#[derive(Debug)]
+struct SpanQueue {
+    queue: Queue,
+    /// The service's name, if the spans are for people.
+    printed_for: Option<String>,
+    limits: Limits,
+    runtime: Handle,
+}
+
+/// The provider that the environment asks for, and the way that its spans take.
+pub(super) fn provider(setup: &Setup<'_>, sampler: &Sampler) -> Result<(SdkTracerProvider, Lane), InitError> {
+    let provider = builder(setup.environment, setup.resource.clone(), sampler);
+    let (exporter, delivery) = setup.delivery(Signal::Traces, setup.limit("OTEL_BSP_EXPORT_TIMEOUT"))?;
+    let Some(delivery) = delivery else { return Ok((provider.build(), Lane::OFF)) };
+    let queue = setup.queue(exporter, setup.batches(BATCHES, exporter, 5000), &delivery);
+    let processor = SpanQueue {
+        queue: queue.clone(),
+        printed_for: (exporter == Exporter::Console).then(|| console::service(&setup.resource)),
+        limits: Limits::of(setup.environment),
+        runtime: setup.runtime.clone(),
+    };
+    let provider = provider.with_span_processor(sampler.keeping(processor)).build();
+    Ok((provider, Lane { delivery: Some(delivery), queue: Some(queue) }))
 }
 
 /// A provider of spans that hold what the environment allows.
@@ -63,54 +66,40 @@ pub(super) fn builder(environment: &Environment, resource: Resource, sampler: &S
         .with_max_attributes_per_link(limit("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", 128))
 }
 
-/// How soon a console shows a span, for a person who waits for it.
-const CONSOLE_DELAY: u64 = 100;
+// === impl SpanQueue ===
 
-/// How spans are batched, by `OTEL_BSP_*`.
-struct Batches {
-    most_spans: usize,
-    batch: usize,
-    delay: Duration,
-}
-
-impl Batches {
-    /// `delay` in milliseconds, unless the environment says otherwise.
-    fn of(environment: &Environment, delay: u64) -> Self {
-        let most_spans = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048);
-        let batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512).min(most_spans);
-        let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        let delay = environment.milliseconds("OTEL_BSP_SCHEDULE_DELAY", delay);
-        Self { most_spans: size(most_spans), batch: size(batch), delay }
+impl SpanQueue {
+    /// For those who hold the provider: [`Pipeline`](super::Pipeline) itself waits without holding up a thread.
+    fn flush(&self, closes: bool, limit: Duration) -> OTelSdkResult {
+        let (queue, (done, all_done)) = (self.queue.clone(), sync_channel(1));
+        self.runtime.spawn(async move {
+            queue.flush(closes).await;
+            // Whoever asked may have given up.
+            let _ = done.try_send(());
+        });
+        all_done.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
     }
 }
 
-/// To a collector.
-fn direct(
-    environment: &Environment,
-    resource: &Resource,
-    sender: Sender,
-    counts: &Arc<Counts>,
-    runtime: &Handle,
-) -> impl SpanProcessor + 'static {
-    let Batches { most_spans, batch, delay } = Batches::of(environment, 5000);
-    let (buffers, fate) = (Buffers::new(most_spans, batch), Arc::new(Fate::new(Arc::clone(counts), "spans")));
-    let direct = Direct::new(buffers, delay, resource, sender, fate, runtime);
-    Gate::new(direct, Arc::clone(counts), Limits::of(environment))
-}
+impl SpanProcessor for SpanQueue {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
 
-/// To whatever the SDK's own processor hands spans to.
-fn batched(
-    environment: &Environment,
-    exporter: impl SpanExporter + 'static,
-    counts: &Arc<Counts>,
-) -> impl SpanProcessor + 'static {
-    let Batches { most_spans, batch, delay } = Batches::of(environment, CONSOLE_DELAY);
-    let config = BatchConfigBuilder::default()
-        .with_max_queue_size(most_spans)
-        .with_max_export_batch_size(batch)
-        .with_scheduled_delay(delay)
-        .build();
-    let exporter = Counted::new(exporter, Arc::clone(counts), "spans");
-    let batched = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
-    Gate::new(batched, Arc::clone(counts), Limits::of(environment))
+    fn on_end(&self, mut span: SpanData) {
+        if !span.span_context.is_sampled() {
+            return;
+        }
+        self.limits.apply(&mut span);
+        self.queue.add(&span.instrumentation_scope, |out| match &self.printed_for {
+            None => encode::span(&span, out),
+            Some(service) => console::span(service, &span, out),
+        });
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.flush(false, LONGEST_FLUSH)
+    }
+
+    fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
+        self.flush(true, limit)
+    }
 }

@@ -125,8 +125,50 @@ fn own_metrics() {
 }
 
 #[test]
+fn without_certificates_a_program_begins_and_says_why_nothing_is_exported() {
+    for protocol in ["grpc", "http/protobuf"] {
+        let nowhere = [
+            ("SSL_CERT_FILE", "/nowhere"),
+            ("SSL_CERT_DIR", "/nowhere"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:1"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            SPANS[1],
+            SPANS[2],
+        ];
+        let Output { stdout, stderr, .. } = example("minimal", &nowhere).output().unwrap();
+        let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+        assert_eq!(lines(&stdout), ["hello Ada", "spans: 2 ended, 0 exported"], "{stderr}");
+        let told: Vec<_> = stderr.lines().filter(|line| line.contains("spans cannot be exported")).collect();
+        let [told] = &told[..] else { panic!("{stderr}") };
+        assert!(told.contains("localhost:1: ") && told.contains("OTEL_EXPORTER_OTLP_CERTIFICATE"), "{told}");
+    }
+}
+
+#[test]
 fn without_a_collector_an_example_works_and_says_what_was_not_exported() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let written = run("minimal", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{nobody}"))]);
     assert_eq!(lines(&written), ["hello Ada", "spans: 2 ended, 0 exported"]);
+}
+
+#[test]
+fn outage() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (endpoint, spool) = (format!("http://{nobody}"), tempfile::tempdir().unwrap());
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_LOGS_EXPORTER", "none"),
+        ("TELEMETRY_SPOOL_DIR", spool.path().to_str().unwrap()),
+    ];
+    let written = |arguments: [&str; 2]| {
+        let Output { status, stdout, stderr } = example("outage", &settings).args(arguments).output().unwrap();
+        assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).unwrap()
+    };
+    let first = written(["50", "1"]);
+    let last = "ended 50 = exported 0 + spooled 50 + queued 0 + rejected 0 + dropped 0; ";
+    assert!(first.lines().last().unwrap().starts_with(last), "{first}");
+    let second = written(["0", "0"]);
+    assert!(second.ends_with("of an earlier process: exported 0, waiting 50\n"), "{second}");
 }

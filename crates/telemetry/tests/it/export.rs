@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::{Config, Listeners};
-use telemetry::{Environment, InitError, Service, Telemetry, TrustTrace};
+use telemetry::{Environment, ExportState, Report, Service, Telemetry, TrustTrace};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
@@ -14,6 +14,7 @@ use crate::kinds::{client, serve, told};
 /// A collector on a runtime of its own, as another process would be.
 struct Collector {
     otlp: String,
+    otlp_http: String,
     view: String,
     _runtime: Runtime,
 }
@@ -23,9 +24,9 @@ fn collector() -> Collector {
     let bind = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let listeners = Listeners { grpc: bind(), http: bind(), query: bind() };
     let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
-    let (otlp, view) = (url(&listeners.grpc), url(&listeners.query));
+    let (otlp, otlp_http, view) = (url(&listeners.grpc), url(&listeners.http), url(&listeners.query));
     runtime.spawn(collector::serve(listeners, Config::default(), std::future::pending()));
-    Collector { otlp, view, _runtime: runtime }
+    Collector { otlp, otlp_http, view, _runtime: runtime }
 }
 
 /// The names of the services that the collector has spans of.
@@ -78,7 +79,9 @@ fn a_flush_sends_what_has_ended_from_a_runtime_of_one_thread_and_of_many() {
             call(&telemetry).await;
             telemetry.flush(Duration::from_secs(10)).await
         });
-        assert_eq!((report.ended, report.exported, report.unsent()), (2, 2, 0));
+        assert_eq!((report.spans.ended, report.spans.exported, report.lost()), (2, 2, None));
+        let measured = report.metric_points;
+        assert!(measured.ended > 0 && measured.ended == measured.exported, "{measured:?}");
         assert!(services(&collector.view).contains(&format!("runtime-{index}")));
         assert_eq!(points(&collector.view, &format!("runtime-{index}"), DURATION), 1);
     }
@@ -94,7 +97,7 @@ fn a_shutdown_sends_the_last_spans_and_may_be_repeated() {
         let first = telemetry.shutdown(Duration::from_secs(10)).await;
         (first, telemetry.shutdown(Duration::from_secs(10)).await)
     });
-    assert_eq!((reports.0.exported, reports.0.unsent()), (2, 0));
+    assert_eq!((reports.0.spans.exported, reports.0.lost()), (2, None));
     assert_eq!(reports.0, reports.1);
     assert!(services(&collector.view).contains("stopped"));
     assert_eq!(points(&collector.view, "stopped", DURATION), 1);
@@ -128,7 +131,9 @@ fn without_a_collector_calls_succeed_and_the_report_says_what_was_lost() {
             call(&telemetry).await;
             telemetry.shutdown(Duration::from_millis(500)).await
         });
-        assert_eq!((report.ended, report.exported, report.unsent()), (2, 0, 2));
+        let spans = report.spans;
+        assert_eq!((spans.ended, spans.exported, spans.queued, spans.lost()), (2, 0, 0, 2));
+        assert!(report.metric_points.adds_up() && report.metric_points.lost() > 0, "{report:?}");
     }
 }
 
@@ -154,20 +159,43 @@ fn metrics_leave_by_themselves_and_where_they_are_told_to() {
 }
 
 #[test]
-fn a_disabled_sdk_exports_nothing_and_a_bad_endpoint_is_named() {
-    let service = Service::new("quiet", "0");
+fn a_disabled_sdk_exports_nothing() {
     let disabled: Environment = [("OTEL_SDK_DISABLED", "true")].into_iter().collect();
-    let telemetry = Telemetry::new(&service, &disabled).unwrap();
+    let telemetry = Telemetry::new(&Service::new("quiet", "0"), &disabled).unwrap();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let report = runtime.block_on(async {
         call(&telemetry).await;
         telemetry.shutdown(Duration::from_secs(1)).await
     });
-    assert_eq!(report.ended, 0);
+    assert_eq!(report, Report::default());
+    assert_eq!(telemetry.exports().spans.state, ExportState::Off);
+}
 
-    let bad: Environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url")].into_iter().collect();
-    let error = Telemetry::new(&service, &bad).unwrap_err();
-    assert!(matches!(&error, InitError::Endpoint(name) if name == "OTEL_EXPORTER_OTLP_ENDPOINT"), "{error}");
+#[test]
+fn spans_arrive_by_every_protocol_compressed_or_not() {
+    let collector = collector();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    for (protocol, endpoint) in
+        [("grpc", &collector.otlp), ("http/protobuf", &collector.otlp_http), ("http/json", &collector.otlp_http)]
+    {
+        for compression in ["none", "gzip"] {
+            let name = format!("{protocol}-{compression}");
+            let settings = [
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+                ("OTEL_LOGS_EXPORTER", "none"),
+            ];
+            let telemetry = Telemetry::new(&Service::new(&name, "0"), &settings.into_iter().collect()).unwrap();
+            let report = runtime.block_on(async {
+                call(&telemetry).await;
+                telemetry.shutdown(Duration::from_secs(10)).await
+            });
+            assert_eq!((report.spans.exported, report.lost()), (2, None), "{name}");
+            assert_eq!(points(&collector.view, &name, DURATION), 1, "{name}");
+            assert!(services(&collector.view).contains(&name));
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Those that the code puts together from parts.
-const OTLP: [&str; 4] = ["ENDPOINT", "HEADERS", "TIMEOUT", "PROTOCOL"];
+const OTLP: [&str; 9] = [
+    "CERTIFICATE",
+    "CLIENT_CERTIFICATE",
+    "CLIENT_KEY",
+    "COMPRESSION",
+    "ENDPOINT",
+    "HEADERS",
+    "INSECURE",
+    "PROTOCOL",
+    "TIMEOUT",
+];
 
 #[test]
 fn the_table_of_variables_names_those_that_are_read() {

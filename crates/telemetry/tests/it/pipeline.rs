@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{Tra
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use telemetry::{Report, Service, Telemetry};
+use telemetry::{Account, Dropped, Service, Telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -18,10 +18,12 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tracing_subscriber::layer::SubscriberExt;
 
+mod faults;
 mod flushes;
 mod large;
 mod lost;
 mod restarts;
+mod told;
 
 /// Answers as the script says, then OK, and keeps what it was sent.
 #[derive(Clone, Default)]
@@ -140,20 +142,32 @@ fn end_here(telemetry: &Telemetry, spans: usize, text: usize) {
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-async fn after(collector: &Collector, spans: usize) -> Report {
+async fn after(collector: &Collector, spans: usize) -> Account {
     let telemetry = exporting_to(collector.serve().await, &[]);
     end(&telemetry, spans).await;
-    telemetry.flush(LIMIT).await
+    telemetry.flush(LIMIT).await.spans
 }
 
-fn report(ended: u64, exported: u64, failed: u64, dropped: u64) -> Report {
-    Report { ended, exported, failed, dropped }
+/// Of so many spans that were all exported.
+fn exported(spans: u64) -> Account {
+    Account { ended: spans, exported: spans, ..Account::default() }
+}
+
+/// Of so many spans that the collector refused.
+fn rejected(spans: u64) -> Account {
+    Account { ended: spans, rejected: spans, ..Account::default() }
+}
+
+/// Of so many spans that could not be sent.
+fn failed(spans: u64) -> Account {
+    let dropped = Dropped { export_failed: spans, ..Dropped::default() };
+    Account { ended: spans, dropped, ..Account::default() }
 }
 
 #[tokio::test]
 async fn spans_of_many_ends_arrive_in_one_request_with_their_resource() {
     let collector = Collector::default();
-    assert_eq!(after(&collector, 3).await, report(3, 3, 0, 0));
+    assert_eq!(after(&collector, 3).await, exported(3));
     assert_eq!(collector.requests(), 1);
     let spans = collector.spans();
     assert_eq!(spans.len(), 3);
@@ -176,17 +190,17 @@ async fn what_can_be_sent_again_is_and_what_cannot_is_not() {
         with_time(Code::ResourceExhausted),
     ] {
         let collector = Collector::answering([Err(again)]);
-        assert_eq!(after(&collector, 1).await, report(1, 1, 0, 0));
+        assert_eq!(after(&collector, 1).await, exported(1));
         assert_eq!(collector.requests(), 2);
     }
-    for for_good in [
-        Status::invalid_argument("no"),
-        Status::unauthenticated("no"),
-        Status::unimplemented("no"),
-        Status::resource_exhausted("full, and does not say until when"),
+    for (for_good, expected) in [
+        (Status::invalid_argument("no"), rejected(1)),
+        (Status::unauthenticated("no"), failed(1)),
+        (Status::unimplemented("no"), failed(1)),
+        (Status::resource_exhausted("full, and does not say until when"), failed(1)),
     ] {
         let collector = Collector::answering([Err(for_good)]);
-        assert_eq!(after(&collector, 1).await, report(1, 0, 1, 0));
+        assert_eq!(after(&collector, 1).await, expected);
         assert_eq!(collector.requests(), 1);
     }
 }
@@ -195,7 +209,7 @@ async fn what_can_be_sent_again_is_and_what_cannot_is_not() {
 async fn what_a_collector_takes_in_part_is_counted_and_not_sent_again() {
     let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".to_owned() };
     let collector = Collector::answering([Ok(ExportTraceServiceResponse { partial_success: Some(partial) })]);
-    assert_eq!(after(&collector, 3).await, report(3, 1, 2, 0));
+    assert_eq!(after(&collector, 3).await, Account { ended: 3, exported: 1, ..rejected(2) });
     assert_eq!(collector.requests(), 1);
 }
 
@@ -204,7 +218,7 @@ async fn a_collector_that_does_not_answer_is_given_up_in_time() {
     let collector = Collector { hangs: true, ..Collector::default() };
     let telemetry = exporting_to(collector.serve().await, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "50")]);
     end(&telemetry, 1).await;
-    assert_eq!(telemetry.flush(LIMIT).await, report(1, 0, 1, 0));
+    assert_eq!(telemetry.flush(LIMIT).await.spans, failed(1));
 }
 
 #[tokio::test]
@@ -214,7 +228,7 @@ async fn several_requests_are_on_their_way_at_once() {
     let settings = [("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")];
     let telemetry = exporting_to(collector.serve().await, &settings);
     end(&telemetry, 8).await;
-    assert_eq!(telemetry.flush(LIMIT).await, report(8, 8, 0, 0));
+    assert_eq!(telemetry.flush(LIMIT).await.spans, exported(8));
 }
 
 #[tokio::test]
@@ -234,13 +248,20 @@ async fn what_there_is_no_room_for_is_counted_and_room_comes_back() {
     let telemetry = exporting_to(collector.serve().await, &[("OTEL_BSP_MAX_QUEUE_SIZE", "2")]);
     // Two are a full request, so of three the third may find room or not.
     end(&telemetry, 3).await;
-    let first = telemetry.flush(LIMIT).await;
-    assert_eq!((first.ended, first.failed, first.exported + first.dropped), (3, 0, 3));
+    let first = telemetry.flush(LIMIT).await.spans;
+    assert_eq!((first.ended, first.exported + first.dropped.queue_full), (3, 3));
     end(&telemetry, 1).await;
-    assert_eq!(telemetry.flush(LIMIT).await.exported, first.exported + 1);
+    assert_eq!(telemetry.flush(LIMIT).await.spans.exported, first.exported + 1);
 
     let hanging = Collector { hangs: true, ..Collector::default() };
-    let telemetry = exporting_to(hanging.serve().await, &[("OTEL_BSP_MAX_QUEUE_SIZE", "2")]);
+    let settings = [("OTEL_BSP_MAX_QUEUE_SIZE", "2"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")];
+    let telemetry = exporting_to(hanging.serve().await, &settings);
+    // Four are on their way, two wait, and there is room for no other.
+    for already in 1..=4 {
+        end(&telemetry, 1).await;
+        hanging.has_received(already).await;
+    }
     end(&telemetry, 5).await;
-    assert_eq!(telemetry.flush(Duration::ZERO).await, report(5, 0, 0, 3));
+    let full = telemetry.report().spans;
+    assert_eq!((full.ended, full.queued, full.dropped.queue_full), (9, 6, 3));
 }

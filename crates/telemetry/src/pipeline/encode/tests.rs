@@ -90,7 +90,7 @@ fn lengths_where_their_own_length_changes() {
 #[test]
 fn what_was_written_before_stays() {
     let mut out = b"before".to_vec();
-    request(b"resource", &[ScopeSpans { scope: b"scope", spans: b"spans" }], &mut out);
+    request(b"resource", &[Scoped { scope: b"scope", items: b"spans" }], &mut out);
     assert_eq!(out, b"before\x0a\x14resource\x12\x0ascopespans");
 }
 
@@ -161,7 +161,7 @@ fn encoded(spans: &[SpanData], of: &Resource) -> Vec<u8> {
         });
         span(one, &mut groups[at].1);
     }
-    let scopes: Vec<_> = groups.iter().map(|(scope, spans)| ScopeSpans { scope, spans }).collect();
+    let scopes: Vec<_> = groups.iter().map(|(scope, items)| Scoped { scope, items }).collect();
     let mut part = Vec::new();
     resource(of, &mut part);
     let mut out = Vec::new();

@@ -30,11 +30,11 @@ async fn of_unsampled_calls_only_those_kept_are_sent() {
         client.send("Unary", request("ok", false)).await.unwrap();
     }
     let report = telemetry.flush(Duration::from_secs(10)).await;
-    assert_eq!((report.ended, report.exported), (0, 0));
+    assert_eq!((report.spans.ended, report.spans.exported), (0, 0));
 
     client.send("ServerStream", request("error after", false)).await.unwrap().end.unwrap_err();
     let report = telemetry.shutdown(Duration::from_secs(10)).await;
-    assert_eq!((report.ended, report.exported, report.unsent()), (1, 1, 0));
+    assert_eq!((report.spans.ended, report.spans.exported, report.lost()), (1, 1, None));
     let trace = reqwest::get(format!("{view}/api/v3/traces/{TRACE}")).await.unwrap().text().await.unwrap();
     assert!(trace.contains("test.v1.Kinds/ServerStream"), "{trace}");
     let trace: serde_json::Value = serde_json::from_str(&trace).unwrap();
