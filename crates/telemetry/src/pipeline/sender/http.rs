@@ -96,6 +96,8 @@ fn client(otlp: &Otlp) -> reqwest::Result<Client> {
     let url = otlp.url.expose();
     let client = Client::builder()
         .user_agent(USER_AGENT)
+        // Whatever features of reqwest others switch on: over HTTP/2, a port of OTLP/gRPC answers 200 and takes nothing.
+        .http1_only()
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(KEEP_ALIVE);
