@@ -57,6 +57,12 @@ impl Environment {
         Duration::from_millis(self.number(name, 1, default))
     }
 
+    /// The variable as a number of milliseconds that something may take, or `default`; 0 is no limit.
+    pub(crate) fn limit(&self, name: &str, default: u64) -> Option<Duration> {
+        let milliseconds = self.number(name, 0, default);
+        (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
+    }
+
     /// `OTEL_RESOURCE_ATTRIBUTES`, percent-decoded; a malformed list is dropped whole.
     pub(crate) fn resource_attributes(&self) -> Vec<(String, String)> {
         const NAME: &str = "OTEL_RESOURCE_ATTRIBUTES";

@@ -15,9 +15,6 @@ use crate::{bridge, logs};
 /// Why telemetry could not be set up. Its `Debug` is its text as well, which is what a `main` that fails with it prints.
 #[derive(thiserror::Error)]
 pub enum InitError {
-    /// The exporter cannot work with its settings.
-    #[error("the OTLP exporter cannot be built: {0}")]
-    Exporter(String),
     /// The threads to export from could not be started.
     #[error("the export runtime cannot be started")]
     Runtime(#[source] std::io::Error),

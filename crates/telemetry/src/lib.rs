@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod lock;
 mod environment;
 mod unsupported;
 mod service;

@@ -9,8 +9,8 @@
 //! All of it runs on a small runtime of its own, so that neither a busy nor a finished application runtime holds up what
 //! is exported. Each signal has a way out of its own; they share one end.
 
+use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::environment::Environment;
 use crate::init::InitError;
+use crate::lock::lock;
 use crate::sampling::Sampler;
 
 mod signal;
@@ -109,16 +110,8 @@ impl Pipeline {
         let closing = Closing::new();
         let spools = Spools::open(environment, name);
         let setup = Setup { environment, resource, runtime: runtime.handle(), closing: closing.clone(), spools };
-        match providers(&setup, &sampler) {
-            Ok((providers, lanes)) => {
-                Ok(Self { providers, sampler, lanes, closing, stopped: Mutex::default(), runtime: Some(runtime) })
-            }
-            Err(error) => {
-                // Dropping a runtime inside another one panics.
-                runtime.shutdown_background();
-                Err(error)
-            }
-        }
+        let (providers, lanes) = providers(&setup, &sampler);
+        Ok(Self { providers, sampler, lanes, closing, stopped: Mutex::default(), runtime: Some(runtime) })
     }
 
     /// A pipeline that hands ended spans to `processor`, metrics to whoever asks `reader`, and exports nothing.
@@ -195,7 +188,7 @@ impl Pipeline {
 
     /// Begins the shutdown, unless it has begun; the returned ends with it.
     fn stop(&self, runtime: &Runtime, limit: Duration) -> Shared<BoxFuture<'static, ()>> {
-        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stopped = lock(&self.stopped);
         let begin = || {
             let margin = (limit / 5).min(LONGEST_MARGIN);
             self.closing.begin(Instant::now() + limit.saturating_sub(margin));
@@ -210,17 +203,22 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         let stopped = self.stop(&runtime, DROP_LIMIT);
-        let (done, all_done) = sync_channel(1);
-        runtime.spawn(async move {
-            stopped.await;
-            // Nobody may be waiting any more.
-            let _ = done.try_send(());
-        });
         // What was not done by then is lost, and there is nobody left to tell.
-        let _ = all_done.recv_timeout(DROP_LIMIT);
+        wait_for(runtime.handle(), stopped, DROP_LIMIT);
         // Dropping a runtime inside another one panics.
         runtime.shutdown_background();
     }
+}
+
+/// Waits on this thread, for at most `limit`, until `work` on `runtime` is done. Says whether it is.
+fn wait_for(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static, limit: Duration) -> bool {
+    let (done, is_done) = sync_channel(1);
+    runtime.spawn(async move {
+        work.await;
+        // Nobody may be waiting any more.
+        let _ = done.try_send(());
+    });
+    is_done.recv_timeout(limit).is_ok()
 }
 
 /// Side by side, so that the collector of one signal cannot use up the time of another.
@@ -237,12 +235,12 @@ async fn stop(providers: Providers, lanes: Lanes, runtime: Handle) {
     let _ = tokio::join!(lanes.spans.flush(true), lanes.logs.flush(true), metrics);
 }
 
-fn providers(setup: &Setup<'_>, sampler: &Sampler) -> Result<(Providers, Lanes), InitError> {
-    let (spans, spans_lane) = spans::provider(setup, sampler)?;
-    let (logs, logs_lane) = logs::provider(setup)?;
-    let (metrics, metrics_lane) = metrics::provider(setup)?;
+fn providers(setup: &Setup<'_>, sampler: &Sampler) -> (Providers, Lanes) {
+    let (spans, spans_lane) = spans::provider(setup, sampler);
+    let (logs, logs_lane) = logs::provider(setup);
+    let (metrics, metrics_lane) = metrics::provider(setup);
     let lanes = Lanes { spans: spans_lane, logs: logs_lane, metrics: metrics_lane };
-    Ok((Providers { spans, logs, metrics }, lanes))
+    (Providers { spans, logs, metrics }, lanes)
 }
 
 // === impl Lanes ===

@@ -3,12 +3,13 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use opentelemetry::InstrumentationScope;
 
 use super::encode::{self, Scoped};
+use crate::lock::lock;
 
 /// How many buffers there are; a thread always uses the same.
 const BUFFERS: usize = 8;
@@ -125,7 +126,7 @@ impl Buffers {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Added::Full;
         }
-        let mut chunks = self.buffers[mine()].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chunks = lock(&self.buffers[mine()]);
         // While the buffer is locked: what was let in before the end is taken by whoever takes the rest.
         if self.is_closed.load(Ordering::Relaxed) {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -166,10 +167,8 @@ impl Buffers {
 
     /// Everything that waits, as requests of at most a batch each. It counts as waiting until [`leave`](Self::leave).
     pub(super) fn take(&self) -> Vec<Request> {
-        let lock =
-            |chunks: &Mutex<Vec<Chunk>>| std::mem::take(&mut *chunks.lock().unwrap_or_else(PoisonError::into_inner));
         let (mut requests, mut together) = (Vec::new(), Vec::<Chunk>::new());
-        for chunk in self.buffers.iter().flat_map(lock) {
+        for chunk in self.buffers.iter().flat_map(|chunks| std::mem::take(&mut *lock(chunks))) {
             let (items, bytes) = size(&together);
             if !together.is_empty()
                 && (items + chunk.items > self.batch || bytes + chunk.bytes.len() > MOST_PER_REQUEST)

@@ -81,20 +81,16 @@ impl Delivery {
     }
 
     /// Delivers a request, and returns when its items are exported, spooled or lost: by the end of a shutdown's time at
-    /// the latest. Says whether they are exported.
-    pub(super) async fn deliver(&self, body: Bytes, items: u64) -> bool {
+    /// the latest.
+    pub(super) async fn deliver(&self, body: Bytes, items: u64) {
         let under_way = UnderWay::new(self, body, items);
         if self.is_away() {
-            under_way.spool(Reason::ExportFailed);
-            return false;
+            return under_way.spool(Reason::ExportFailed);
         }
         let started = Instant::now();
         let result = tokio::select! {
             result = self.send(under_way.body.clone()) => result,
-            () = self.closing.over() => {
-                under_way.spool(Reason::Shutdown);
-                return false;
-            }
+            () = self.closing.over() => return under_way.spool(Reason::Shutdown),
         };
         let error = result.as_ref().err().map(|failure| failure.error_type().to_owned());
         self.fate.operated(items, started.elapsed(), error);
@@ -104,7 +100,6 @@ impl Delivery {
             Err(failure) => {
                 self.failed(&failure);
                 under_way.spool(Reason::ExportFailed);
-                false
             }
         }
     }
@@ -166,7 +161,7 @@ impl<'d> UnderWay<'d> {
     }
 
     /// Always says that the collector works: it has answered.
-    fn arrived(mut self, rejected: Option<Rejected>) -> bool {
+    fn arrived(mut self, rejected: Option<Rejected>) {
         let (delivery, fate) = (self.delivery, &self.delivery.fate);
         self.settle();
         let rejected = rejected.map_or(0, |rejected| {
@@ -176,14 +171,12 @@ impl<'d> UnderWay<'d> {
         });
         fate.exported(self.items - rejected, false);
         delivery.worked();
-        rejected < self.items
     }
 
     /// It would be refused again. What is not this request's fault is the collector's to say otherwise.
-    fn refused(mut self, failure: &Failure) -> bool {
+    fn refused(mut self, failure: &Failure) {
         self.settle();
         self.delivery.fate.rejected(self.items, false, &failure.to_string());
-        false
     }
 
     /// Keeps it on disk; if that is not possible, it is lost, for `reason` where there is no spool.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -10,6 +10,7 @@ use super::health::Health;
 use super::report::{Account, Dropped, Replayed};
 use super::signal::Signal;
 use crate::clock::BUCKETS;
+use crate::lock::lock;
 use crate::logs::TIMESTAMP;
 
 /// How often it is told that items are dropped, refused or lost, at most.
@@ -213,10 +214,6 @@ impl Told {
 /// Logs. A subscriber may panic; who counts must not, least of all in a `drop` that another panic has led to.
 fn tell(log: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(log));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

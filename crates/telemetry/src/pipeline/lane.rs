@@ -17,7 +17,6 @@ use super::report::Account;
 use super::signal::Signal;
 use super::spool::Spools;
 use crate::environment::Environment;
-use crate::init::InitError;
 
 /// How soon a console shows a span, in milliseconds, for a person who waits for it.
 const CONSOLE_DELAY: u64 = 100;
@@ -54,13 +53,10 @@ pub(super) struct Batches {
 // === impl Setup ===
 
 impl Setup<'_> {
-    /// What the environment chooses for a signal, and where it goes to; `limit` is how long one request may take, if the
-    /// exporter's own settings allow more.
-    pub(super) fn delivery(
-        &self,
-        signal: Signal,
-        limit: Option<Duration>,
-    ) -> Result<(Exporter, Option<Arc<Delivery>>), InitError> {
+    /// What the environment chooses for a signal, and where it goes to. The variable `limit` says how long one request may
+    /// take, if the exporter's own settings allow more.
+    pub(super) fn delivery(&self, signal: Signal, limit: &str) -> (Exporter, Option<Arc<Delivery>>) {
+        let limit = self.environment.limit(limit, 30_000);
         let exporter = exporter(self.environment, signal);
         let (fate, closing) = (Arc::new(Fate::new(signal)), self.closing.clone());
         let delivery = match exporter {
@@ -77,7 +73,7 @@ impl Setup<'_> {
                 Some(delivery)
             }
         };
-        Ok((exporter, delivery))
+        (exporter, delivery)
     }
 
     /// What waits for `delivery`.
@@ -102,12 +98,6 @@ impl Setup<'_> {
         let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
         let delay = if exporter == Exporter::Console { CONSOLE_DELAY } else { delay };
         Batches { most: size(most), batch: size(batch), delay: self.environment.milliseconds(schedule, delay) }
-    }
-
-    /// How long the export of one batch may take; `None` is no limit.
-    pub(super) fn limit(&self, name: &str) -> Option<Duration> {
-        let milliseconds = self.environment.number(name, 0, 30_000);
-        (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
     }
 }
 

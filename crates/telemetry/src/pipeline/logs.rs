@@ -7,7 +7,6 @@ use super::encode;
 use super::lane::{Lane, Setup};
 use super::queue::Queue;
 use super::signal::Signal;
-use crate::init::InitError;
 use crate::limits::LogLimits;
 
 /// How they are batched.
@@ -21,14 +20,14 @@ struct LogQueue {
 }
 
 /// The provider that the environment asks for, if any, and the way that its records take.
-pub(super) fn provider(setup: &Setup<'_>) -> Result<(Option<SdkLoggerProvider>, Lane), InitError> {
-    let (exporter, delivery) = setup.delivery(Signal::Logs, setup.limit("OTEL_BLRP_EXPORT_TIMEOUT"))?;
-    let Some(delivery) = delivery else { return Ok((None, Lane::OFF)) };
+pub(super) fn provider(setup: &Setup<'_>) -> (Option<SdkLoggerProvider>, Lane) {
+    let (exporter, delivery) = setup.delivery(Signal::Logs, "OTEL_BLRP_EXPORT_TIMEOUT");
+    let Some(delivery) = delivery else { return (None, Lane::OFF) };
     let queue = setup.queue(exporter, setup.batches(BATCHES, exporter, 1000), &delivery);
     let processor = LogQueue { queue: queue.clone(), limits: LogLimits::of(setup.environment) };
     let provider =
         SdkLoggerProvider::builder().with_resource(setup.resource.clone()).with_log_processor(processor).build();
-    Ok((Some(provider), Lane { delivery: Some(delivery), queue: Some(queue) }))
+    (Some(provider), Lane { delivery: Some(delivery), queue: Some(queue) })
 }
 
 // === impl LogProcessor for LogQueue ===

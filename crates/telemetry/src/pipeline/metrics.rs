@@ -14,7 +14,6 @@ use super::exporter::Exporter;
 use super::lane::{Lane, Setup};
 use super::signal::Signal;
 use crate::environment::Environment;
-use crate::init::InitError;
 use crate::{console, points};
 
 /// Delivers what a reader has collected.
@@ -28,10 +27,10 @@ struct MetricExporter {
 }
 
 /// The provider that the environment asks for, if any, and the way that its points take.
-pub(super) fn provider(setup: &Setup<'_>) -> Result<(Option<SdkMeterProvider>, Lane), InitError> {
+pub(super) fn provider(setup: &Setup<'_>) -> (Option<SdkMeterProvider>, Lane) {
     let environment = setup.environment;
-    let (exporter, delivery) = setup.delivery(Signal::Metrics, setup.limit("OTEL_METRIC_EXPORT_TIMEOUT"))?;
-    let Some(delivery) = delivery else { return Ok((None, Lane::OFF)) };
+    let (exporter, delivery) = setup.delivery(Signal::Metrics, "OTEL_METRIC_EXPORT_TIMEOUT");
+    let Some(delivery) = delivery else { return (None, Lane::OFF) };
     let is_printed = exporter == Exporter::Console;
     let exporter = MetricExporter {
         delivery: Arc::clone(&delivery),
@@ -41,7 +40,7 @@ pub(super) fn provider(setup: &Setup<'_>) -> Result<(Option<SdkMeterProvider>, L
     };
     let reader = PeriodicReader::builder(exporter).with_interval(interval(environment)).build();
     let provider = SdkMeterProvider::builder().with_resource(setup.resource.clone()).with_reader(reader).build();
-    Ok((Some(provider), Lane { delivery: Some(delivery), queue: None }))
+    (Some(provider), Lane { delivery: Some(delivery), queue: None })
 }
 
 fn interval(environment: &Environment) -> Duration {
@@ -77,7 +76,7 @@ impl PushMetricExporter for MetricExporter {
         delivery.fate().ended(items);
         let delivered = self.runtime.spawn(async move { delivery.deliver(body.into(), items).await }).await;
         // What has become of them stands in the account.
-        delivered.map(drop).map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
+        delivered.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -48,7 +48,7 @@ impl Otlp {
             signal,
             protocol,
             url: Secret::new(endpoint::url(&variables, protocol)),
-            limit: limit(&variables),
+            limit: environment.limit(&variables.name("TIMEOUT"), 10_000),
             headers: headers::headers(&variables),
             is_gzip: is_gzip(&variables),
             tls: Tls::of(&variables),
@@ -63,12 +63,6 @@ impl Otlp {
     pub(super) fn metadata(&self) -> MetadataMap {
         MetadataMap::from_headers(self.headers.clone())
     }
-}
-
-fn limit(variables: &Variables<'_>) -> Option<Duration> {
-    // 0 is the specification's "no limit".
-    let milliseconds = variables.environment.number(&variables.name("TIMEOUT"), 0, 10_000);
-    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
 }
 
 fn is_gzip(variables: &Variables<'_>) -> bool {

@@ -8,7 +8,7 @@ use super::fate::Operations;
 use super::lane::Lane;
 use super::report::Account;
 use super::signal::Signal;
-use super::status::ExportState;
+use super::status::{ExportState, Exported};
 use crate::clock::BUCKETS;
 
 /// Labels in the order in which they are written.
@@ -17,9 +17,10 @@ type Labels = Vec<(&'static str, String)>;
 /// One signal that is exported.
 struct Source<'l> {
     signal: Signal,
-    lane: &'l Lane,
     delivery: &'l Delivery,
-    account: Account,
+    /// `None` without a queue.
+    waiting: Option<u64>,
+    status: Exported,
     operations: Operations,
 }
 
@@ -43,17 +44,17 @@ pub(super) fn text(lanes: &[(Signal, &Lane)]) -> String {
 impl<'l> Source<'l> {
     fn of(signal: Signal, lane: &'l Lane) -> Option<Self> {
         let delivery = lane.delivery.as_deref()?;
-        let (account, operations) = (lane.account(), delivery.fate().operations());
-        Some(Self { signal, lane, delivery, account, operations })
+        let waiting = lane.queue.as_ref().map(|queue| queue.buffers().waiting() as u64);
+        Some(Self { signal, delivery, waiting, status: lane.status(), operations: delivery.fate().operations() })
     }
 
     /// What the processor before the exporter counts; metrics have none.
     fn queue(&self) -> Vec<Family> {
-        let Some(queue) = &self.lane.queue else { return Vec::new() };
+        let (Some(waiting), Some(capacity)) = (self.waiting, self.status.queue_capacity) else { return Vec::new() };
         let component = component(format!("batching_{}_processor", self.signal.component()));
         let name = |what: &str| format!("otel_sdk_processor_{}_{what}", self.signal.component());
-        let (waiting, dropped) = (queue.buffers().waiting() as u64, self.account.dropped);
-        let handed_on = self.account.ended.saturating_sub(waiting + dropped.queue_full + dropped.already_shutdown);
+        let Account { ended, dropped, .. } = self.status.account;
+        let handed_on = ended.saturating_sub(waiting + dropped.queue_full + dropped.already_shutdown);
         let mut processed =
             Family::new(name("processed_total"), "counter", "items that left the queue, or never got in");
         processed.add(component.clone(), handed_on);
@@ -62,7 +63,7 @@ impl<'l> Source<'l> {
         }
         vec![
             Family::one(name("queue_size"), "items that wait", &component, waiting),
-            Family::one(name("queue_capacity"), "items that may wait", &component, queue.buffers().most() as u64),
+            Family::one(name("queue_capacity"), "items that may wait", &component, capacity as u64),
             processed,
         ]
     }
@@ -70,11 +71,11 @@ impl<'l> Source<'l> {
     fn exporter(&self) -> Vec<Family> {
         let component = self.exporter_component();
         let name = |what: &str| format!("otel_sdk_exporter_{}_{what}", self.signal.metric());
-        let waiting = self.lane.queue.as_ref().map_or(0, |queue| queue.buffers().waiting() as u64);
-        let in_flight = self.account.queued.saturating_sub(waiting);
+        let account = self.status.account;
+        let in_flight = account.queued.saturating_sub(self.waiting.unwrap_or_default());
         let mut exported = Family::new(name("exported_total"), "counter", "items by how their export ended");
-        exported.add(component.clone(), self.account.exported + self.account.replayed.exported);
-        let rejected = self.account.rejected + self.account.replayed.rejected;
+        exported.add(component.clone(), account.exported + account.replayed.exported);
+        let rejected = account.rejected + account.replayed.rejected;
         exported.add(with(&component, "error_type", "rejected"), rejected);
         for (error, operation) in &self.operations {
             if let Some(error) = error {
@@ -107,16 +108,16 @@ fn common(sources: &[Source<'_>]) -> Vec<Family> {
     let mut corrupt = Family::new("telemetry_spool_corrupt_records_total", "counter", "records that cannot be read");
     for source in sources {
         let signal = vec![("signal", source.signal.metric().to_owned())];
-        let status = source.lane.status();
+        let Exported { state, account, spool, .. } = &source.status;
         source.operations.iter().for_each(|operation| histogram(&mut took, source, operation));
-        failing.add(signal.clone(), u64::from(status.state == ExportState::Failing));
-        ended.add(signal.clone(), source.account.ended);
-        let rejected = ("rejected", source.account.rejected);
-        for (reason, items) in source.account.dropped.by_reason().into_iter().chain([rejected]) {
+        failing.add(signal.clone(), u64::from(*state == ExportState::Failing));
+        ended.add(signal.clone(), account.ended);
+        let rejected = ("rejected", account.rejected);
+        for (reason, items) in account.dropped.by_reason().into_iter().chain([rejected]) {
             lost.add(with(&signal, "reason", reason), items);
         }
-        if let Some(spool) = status.spool {
-            spooled.add(signal.clone(), source.account.spooled + source.account.replayed.waiting);
+        if let Some(spool) = spool {
+            spooled.add(signal.clone(), account.spooled + account.replayed.waiting);
             bytes.add(signal.clone(), spool.bytes);
             most.add(signal.clone(), spool.max_bytes);
             corrupt.add(signal, spool.corrupt_records);

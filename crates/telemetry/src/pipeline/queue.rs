@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
@@ -14,6 +15,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use super::buffers::{Added, Buffers, Request};
 use super::delivery::Delivery;
 use super::fate::{Fate, Reason};
+use super::wait_for;
 
 /// How many requests may be on their way at once: with one, a collector that takes 20 ms to answer takes fifty a second.
 const MOST_AT_ONCE: usize = 4;
@@ -98,6 +100,13 @@ impl Queue {
         if self.asked.send(Asked { closes, done }).is_ok() {
             let _ = all_done.await;
         }
+    }
+
+    /// The same for a thread that may be held up, for at most `limit`.
+    pub(super) fn flush_within(&self, limit: Duration, closes: bool) -> OTelSdkResult {
+        let queue = self.clone();
+        let is_done = wait_for(&self.runtime, async move { queue.flush(closes).await }, limit);
+        if is_done { Ok(()) } else { Err(OTelSdkError::Timeout(limit)) }
     }
 
     fn dropped(&self) {

@@ -78,23 +78,6 @@ impl Report {
 // === impl Account ===
 
 impl Account {
-    pub(super) const NONE: Self = Self {
-        ended: 0,
-        exported: 0,
-        spooled: 0,
-        queued: 0,
-        rejected: 0,
-        dropped: Dropped {
-            queue_full: 0,
-            export_failed: 0,
-            spool_failed: 0,
-            spool_lost: 0,
-            shutdown: 0,
-            already_shutdown: 0,
-        },
-        replayed: Replayed { exported: 0, rejected: 0, waiting: 0 },
-    };
-
     /// What nobody has and nobody will have.
     pub fn lost(&self) -> u64 {
         self.rejected + self.dropped.all()

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::attributes::bounded;
+use crate::attributes::{bounded, without_brackets};
 use crate::pipeline::otlp::{Otlp, Protocol};
 use crate::pipeline::signal::Signal;
 
@@ -92,7 +92,7 @@ impl Sender {
     /// The collector's host, `server.address`.
     pub(crate) fn address(&self) -> &str {
         // A URL has an IPv6 address in brackets.
-        self.target.host.trim_matches(['[', ']'])
+        without_brackets(&self.target.host)
     }
 
     /// The collector's port, `server.port`.

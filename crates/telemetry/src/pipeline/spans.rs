@@ -1,11 +1,9 @@
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span, SpanData, SpanProcessor, TracerProviderBuilder};
-use tokio::runtime::Handle;
 
 use super::encode;
 use super::exporter::Exporter;
@@ -14,7 +12,6 @@ use super::queue::Queue;
 use super::signal::Signal;
 use crate::console;
 use crate::environment::Environment;
-use crate::init::InitError;
 use crate::limits::Limits;
 use crate::sampling::{Ids, Sampler};
 
@@ -31,23 +28,21 @@ struct SpanQueue {
     /// The service's name, if the spans are for people.
     printed_for: Option<String>,
     limits: Limits,
-    runtime: Handle,
 }
 
 /// The provider that the environment asks for, and the way that its spans take.
-pub(super) fn provider(setup: &Setup<'_>, sampler: &Sampler) -> Result<(SdkTracerProvider, Lane), InitError> {
+pub(super) fn provider(setup: &Setup<'_>, sampler: &Sampler) -> (SdkTracerProvider, Lane) {
     let provider = builder(setup.environment, setup.resource.clone(), sampler);
-    let (exporter, delivery) = setup.delivery(Signal::Traces, setup.limit("OTEL_BSP_EXPORT_TIMEOUT"))?;
-    let Some(delivery) = delivery else { return Ok((provider.build(), Lane::OFF)) };
+    let (exporter, delivery) = setup.delivery(Signal::Traces, "OTEL_BSP_EXPORT_TIMEOUT");
+    let Some(delivery) = delivery else { return (provider.build(), Lane::OFF) };
     let queue = setup.queue(exporter, setup.batches(BATCHES, exporter, 5000), &delivery);
     let processor = SpanQueue {
         queue: queue.clone(),
         printed_for: (exporter == Exporter::Console).then(|| console::service(&setup.resource)),
         limits: Limits::of(setup.environment),
-        runtime: setup.runtime.clone(),
     };
     let provider = provider.with_span_processor(sampler.keeping(processor)).build();
-    Ok((provider, Lane { delivery: Some(delivery), queue: Some(queue) }))
+    (provider, Lane { delivery: Some(delivery), queue: Some(queue) })
 }
 
 /// A provider of spans that hold what the environment allows.
@@ -68,19 +63,6 @@ pub(super) fn builder(environment: &Environment, resource: Resource, sampler: &S
 
 // === impl SpanQueue ===
 
-impl SpanQueue {
-    /// For those who hold the provider: [`Pipeline`](super::Pipeline) itself waits without holding up a thread.
-    fn flush(&self, closes: bool, limit: Duration) -> OTelSdkResult {
-        let (queue, (done, all_done)) = (self.queue.clone(), sync_channel(1));
-        self.runtime.spawn(async move {
-            queue.flush(closes).await;
-            // Whoever asked may have given up.
-            let _ = done.try_send(());
-        });
-        all_done.recv_timeout(limit).map_err(|_| OTelSdkError::Timeout(limit))
-    }
-}
-
 impl SpanProcessor for SpanQueue {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
@@ -95,11 +77,12 @@ impl SpanProcessor for SpanQueue {
         });
     }
 
+    /// For those who hold the provider: [`Pipeline`](super::Pipeline) itself waits without holding up a thread.
     fn force_flush(&self) -> OTelSdkResult {
-        self.flush(false, LONGEST_FLUSH)
+        self.queue.flush_within(LONGEST_FLUSH, false)
     }
 
     fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
-        self.flush(true, limit)
+        self.queue.flush_within(limit, true)
     }
 }

@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 
@@ -37,6 +37,7 @@ use self::record::MOST_BODY;
 use self::records::Found;
 use self::segment::{Next, Segment, Tally};
 use self::slot::Slot;
+use crate::lock::lock;
 
 mod spools;
 mod status;
@@ -269,7 +270,7 @@ impl Spool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -70,22 +70,24 @@ pub struct SpoolStatus {
 // === impl Exported ===
 
 impl Exported {
-    const OFF: Self = Self {
-        exporter: "none",
-        protocol: None,
-        collector: None,
-        state: ExportState::Off,
-        since: None,
-        error: None,
-        account: Account::NONE,
-        queue_capacity: None,
-        spool: None,
-    };
+    fn off() -> Self {
+        Self {
+            exporter: "none",
+            protocol: None,
+            collector: None,
+            state: ExportState::Off,
+            since: None,
+            error: None,
+            account: Account::default(),
+            queue_capacity: None,
+            spool: None,
+        }
+    }
 }
 
 impl Lane {
     pub(super) fn status(&self) -> Exported {
-        let Some(delivery) = &self.delivery else { return Exported::OFF };
+        let Some(delivery) = &self.delivery else { return Exported::off() };
         let (exporter, sender) = match delivery.way() {
             Way::Collector(sender) => ("otlp", Some(sender)),
             Way::Stdout => ("console", None),

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use opentelemetry::SpanId;
@@ -9,6 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 use super::report::Recorded;
 use super::room::{Buffer, Room};
 use super::striped::Counter;
+use crate::lock::lock;
 
 /// How many locks the open spans are spread over.
 const SHARDS: usize = 16;
@@ -115,10 +116,6 @@ impl Keeper {
         let [.., last] = span.to_bytes();
         lock(&self.open[usize::from(last) % SHARDS])
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The span as one that was sampled.

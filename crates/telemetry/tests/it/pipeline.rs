@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use telemetry::{Account, Dropped, Service, Telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
@@ -74,8 +75,7 @@ impl Collector {
         // What is too large for a collector by default is looked at here.
         let service = TraceServiceServer::new(self.clone()).max_decoding_message_size(usize::MAX);
         let server = Server::builder().add_service(service);
-        #[expect(clippy::disallowed_methods, reason = "belongs to no request")]
-        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        spawn(async move { server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap() });
     }
 
     /// Waits until so many requests have come.
@@ -103,6 +103,11 @@ impl Collector {
         });
         of_service.collect()
     }
+}
+
+fn spawn(serving: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    #[expect(clippy::disallowed_methods, reason = "belongs to no request")]
+    tokio::spawn(serving)
 }
 
 fn exporting_to(collector: SocketAddr, settings: &[(&str, &str)]) -> Telemetry {

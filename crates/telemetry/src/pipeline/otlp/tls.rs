@@ -4,6 +4,7 @@ use reqwest::{Client, ClientBuilder, Url};
 use tonic::transport::ClientTlsConfig;
 
 use super::variables::Variables;
+use crate::attributes::without_brackets;
 use crate::secret::Secret;
 
 const ROOTS: &str = "CERTIFICATE";
@@ -43,7 +44,7 @@ impl Tls {
             return None;
         }
         // Without brackets: those of an IPv6 address are no part of a certificate's name.
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let host = without_brackets(url.host_str().unwrap_or_default());
         let mut config = ClientTlsConfig::new().domain_name(host);
         config = match &self.roots {
             Some(roots) => config.ca_certificate(tonic::transport::Certificate::from_pem(roots.expose())),

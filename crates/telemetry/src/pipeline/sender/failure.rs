@@ -2,6 +2,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use super::hints;
+
 /// Why a collector has not taken a request. Its `Display` is for people: where it was to go, what went wrong, and what
 /// to do about it.
 #[derive(Clone, Debug)]
@@ -36,9 +38,16 @@ impl Failure {
         Self { verdict, retry_after: None, error_type: error_type.into(), text: text.into(), hint: "", is_guess: false }
     }
 
-    /// There was no answer, nor will there be.
-    pub(super) fn connection(text: impl Into<String>) -> Self {
-        Self::new(Verdict::Transient, "connection", text)
+    /// There was no answer, nor will there be. If nothing else explains it, and the port may be another's, it is guessed
+    /// to be `other_port`.
+    pub(super) fn lost(is_timeout: bool, text: String, may_be_other_port: bool, other_port: &'static str) -> Self {
+        let hint = hints::of_tls(&text);
+        let failure = Self::new(Verdict::Transient, if is_timeout { "timeout" } else { "connection" }, text);
+        match hint {
+            Some(hint) => failure.hinted(hint),
+            None if may_be_other_port => failure.guessed(other_port),
+            None => failure,
+        }
     }
 
     /// There was no answer in time.

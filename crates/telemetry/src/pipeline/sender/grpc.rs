@@ -45,11 +45,7 @@ impl Grpc {
     /// # Errors
     /// When the settings do not make a connection, with the reason.
     pub(super) fn new(otlp: &Otlp, runtime: &Handle) -> Result<Self, String> {
-        let endpoint = endpoint(otlp).map_err(|error| {
-            let reason = error_chain(&error);
-            let hint = hints::of_tls(&reason).unwrap_or_default();
-            reason + hint
-        })?;
+        let endpoint = endpoint(otlp).map_err(|error| hints::with_tls(error_chain(&error)))?;
         let _guard = runtime.enter();
         Ok(Self {
             channel: endpoint.connect_lazy(),
@@ -131,18 +127,9 @@ fn failure(signal: Signal, status: &Status) -> Failure {
 /// The code is tonic's own: what it makes of the cause.
 fn lost(code: Code, cause: &(dyn Error + 'static)) -> Failure {
     let text = error_chain(cause);
-    let hint = hints::of_tls(&text);
     // With any other code there was a connection at least, and who was at its other end did not like what it was sent.
     let may_be_other_port = code != Code::Unavailable || hints::is_other_protocol(&text);
-    let failure = match is_timeout(cause) {
-        true => Failure::new(Verdict::Transient, "timeout", text),
-        false => Failure::connection(text),
-    };
-    match hint {
-        Some(hint) => failure.hinted(hint),
-        None if may_be_other_port => failure.guessed(hints::NOT_GRPC),
-        None => failure,
-    }
+    Failure::lost(is_timeout(cause), text, may_be_other_port, hints::NOT_GRPC)
 }
 
 fn is_timeout(cause: &(dyn Error + 'static)) -> bool {

@@ -40,6 +40,12 @@ pub(super) fn of_tls(reason: &str) -> Option<&'static str> {
     TLS.iter().find(|(sign, _)| reason.contains(sign)).map(|(_, hint)| *hint)
 }
 
+/// The reason, with what to do about it as far as TLS knows.
+pub(super) fn with_tls(reason: String) -> String {
+    let hint = of_tls(&reason).unwrap_or_default();
+    reason + hint
+}
+
 /// Whether the port is one of another protocol, as TLS says it.
 pub(super) fn is_other_protocol(reason: &str) -> bool {
     OTHER_PROTOCOL.iter().any(|sign| reason.contains(sign))

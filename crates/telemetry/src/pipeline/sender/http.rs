@@ -19,7 +19,7 @@ use time::macros::format_description;
 use super::answer::{Answer, Rejected};
 use super::failure::{Failure, Verdict};
 use super::{CONNECT_TIMEOUT, KEEP_ALIVE, USER_AGENT, hints, json};
-use crate::attributes::bounded;
+use crate::attributes::{bounded, without_brackets};
 use crate::error_chain::error_chain;
 use crate::pipeline::otlp::{Otlp, Protocol};
 use crate::pipeline::signal::Signal;
@@ -59,11 +59,7 @@ impl Http {
     /// # Errors
     /// When the settings do not make a client, with the reason.
     pub(super) fn new(otlp: &Otlp) -> Result<Self, String> {
-        let client = client(otlp).map_err(|error| {
-            let reason = error_chain(&error.without_url());
-            let hint = hints::of_tls(&reason).unwrap_or_default();
-            reason + hint
-        })?;
+        let client = client(otlp).map_err(|error| hints::with_tls(error_chain(&error.without_url())))?;
         let mut headers = otlp.headers.clone();
         let encoding = if otlp.protocol == Protocol::HttpJson { JSON } else { PROTOBUF };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(encoding));
@@ -107,7 +103,7 @@ fn client(otlp: &Otlp) -> reqwest::Result<Client> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let host = without_brackets(url.host_str().unwrap_or_default());
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
@@ -132,17 +128,8 @@ async fn read(mut answer: Response) -> Result<Vec<u8>, Failure> {
 fn lost(error: reqwest::Error) -> Failure {
     let (is_timeout, was_connected) = (error.is_timeout(), !error.is_connect());
     let text = error_chain(&error.without_url());
-    let hint = hints::of_tls(&text);
     let may_be_other_port = was_connected || hints::is_other_protocol(&text);
-    let failure = match is_timeout {
-        true => Failure::new(Verdict::Transient, "timeout", text),
-        false => Failure::connection(text),
-    };
-    match hint {
-        Some(hint) => failure.hinted(hint),
-        None if may_be_other_port => failure.guessed(hints::NOT_HTTP),
-        None => failure,
-    }
+    Failure::lost(is_timeout, text, may_be_other_port, hints::NOT_HTTP)
 }
 
 /// What is left of a request that was taken. An answer that cannot be read comes from something that is no collector: then

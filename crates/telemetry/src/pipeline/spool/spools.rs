@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Spool;
 use super::budget::Budget;
-use super::slot::{SIGNALS, Slot, Slots};
+use super::slot::{SIGNALS, Slots};
 use crate::environment::Environment;
 use crate::pipeline::signal::Signal;
 
@@ -15,15 +15,13 @@ const MOST_BYTES: &str = "TELEMETRY_SPOOL_MAX_BYTES";
 const LEAST_ROOM: u64 = 1 << 20;
 const USUAL_ROOM: u64 = 256 << 20;
 
-/// The spools of one process, a directory that no other process uses at the same time. It is free again once this and
-/// all three spools are dropped.
+/// The spools of one process, in a directory that no other process uses at the same time. It is free again once all three
+/// are dropped.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Spools {
     traces: Arc<Spool>,
     logs: Arc<Spool>,
     metrics: Arc<Spool>,
-    slots: Slots,
-    slot: Arc<Slot>,
 }
 
 // === impl Spools ===
@@ -57,19 +55,14 @@ impl Spools {
         let budget = Arc::new(Budget::new(most_bytes));
         let open = |signal| Spool::open(Arc::clone(&slot), signal, Arc::clone(&budget)).map(Arc::new);
         let [traces, logs, metrics] = SIGNALS.map(open);
-        let spools = Self { traces: traces?, logs: logs?, metrics: metrics?, slots, slot };
-        spools.adopt();
-        Ok(spools)
-    }
-
-    /// Takes over what other processes of the service have left that have ended since, as far as there is room. To be
-    /// called again when there is little left to send.
-    pub(in crate::pipeline) fn adopt(&self) {
-        for abandoned in self.slots.abandoned(&self.slot) {
-            for (spool, signal) in self.all().into_iter().zip(SIGNALS) {
+        let spools = Self { traces: traces?, logs: logs?, metrics: metrics? };
+        // What other processes of the service have left that have ended, as far as there is room.
+        for abandoned in slots.abandoned(&slot) {
+            for (spool, signal) in spools.all().into_iter().zip(SIGNALS) {
                 spool.adopt(&abandoned.path().join(signal));
             }
         }
+        Ok(spools)
     }
 
     pub(in crate::pipeline) fn of(&self, signal: Signal) -> Arc<Spool> {

@@ -8,7 +8,6 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use telemetry::Report;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
-use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -122,11 +121,6 @@ impl Faulty {
             well.serve_on(listening_again(self.address).await);
         }
     }
-}
-
-fn spawn(serving: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
-    #[expect(clippy::disallowed_methods, reason = "belongs to no request")]
-    tokio::spawn(serving)
 }
 
 /// The port is free again as soon as all that was accepted on it is closed.

@@ -47,11 +47,11 @@ fn said(json: &serde_json::Value) -> serde_json::Value {
     }
 }
 
-#[tokio::test]
-async fn spans_are_as_otlp_writes_them_in_json() {
+/// A span with a value in nearly every field.
+fn span_of_everything() -> Span {
     let values = ArrayValue { values: vec![any(StringValue("a".to_owned())), AnyValue { value: None }] };
     let pairs = KeyValueList { values: vec![attribute("b", BoolValue(false))] };
-    let span = Span {
+    Span {
         trace_id: (0xa0..0xb0).collect(),
         span_id: vec![0xab; 8],
         parent_span_id: vec![0x01; 8],
@@ -74,7 +74,12 @@ async fn spans_are_as_otlp_writes_them_in_json() {
         links: vec![Link { trace_id: vec![0xcd; 16], span_id: vec![0xef; 8], ..Link::default() }],
         status: Some(Status { message: "no".to_owned(), code: 2 }),
         ..Span::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn spans_are_as_otlp_writes_them_in_json() {
+    let span = span_of_everything();
     let resource =
         Resource { attributes: vec![attribute("service.name", StringValue("x".to_owned()))], ..Resource::default() };
     let scope =
