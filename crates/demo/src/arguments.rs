@@ -14,7 +14,7 @@ use crate::member::Member;
 use self::addresses::{Address, plain_url};
 
 pub(crate) use self::addresses::{
-    BackendArguments, GATEWAY, GatewayArguments, ORDER, PAYMENT, ServicesArguments, VIEW, ViewArguments,
+    AdminArguments, BackendArguments, GATEWAY, GatewayArguments, ORDER, PAYMENT, ServicesArguments, VIEW, ViewArguments,
 };
 
 /// Starts the shop (gateway, order, payment, a sandbox bank) and a trace collector, places one order through it and shows
@@ -96,6 +96,11 @@ pub(crate) enum Command {
     /// Works with the demo's own collector and with the system of compose/. Exits with 0 when each line holds or is
     /// skipped because its backend is not given, otherwise with 1.
     Verify(VerifyArguments),
+    /// Finds out where traces stop, and says what to do.
+    ///
+    /// Calls each service, changing nothing, and follows the spans of these calls to the view. Names the first hop that they
+    /// do not get past. Exits with 0 when they all arrive and no clock is wrong, otherwise with 1.
+    Doctor(DoctorArguments),
     /// Shows one promise about traces step by step on real data.
     Explain(ExplainArguments),
     /// Asks a URL whether all is well there, for a container's health check: exits with 0 when it answers 2xx, else with 1.
@@ -162,6 +167,21 @@ pub(crate) struct VerifyArguments {
     pub(crate) backends: BackendArguments,
 }
 
+/// Whose traces are missed.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DoctorArguments {
+    /// How long spans may take to arrive. A Collector that samples by whole traces holds them back for some seconds.
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = humantime::parse_duration)]
+    pub(crate) wait: Duration,
+    /// Prints the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) admin: AdminArguments,
+    #[command(flatten)]
+    pub(crate) backends: BackendArguments,
+}
+
 /// What to explain. Of itself clap's usage would list every option that the environment sets as one to give.
 #[derive(Args, Clone, Debug)]
 #[command(override_usage = "demo explain [OPTIONS] <TOPIC>")]
@@ -210,7 +230,7 @@ impl Arguments {
 impl Command {
     /// Whether the exit code tells what was found out, to whoever reads nothing else.
     pub(crate) fn answers_by_its_exit_code(&self) -> bool {
-        matches!(self, Self::Once { .. } | Self::Load(_) | Self::Verify(_) | Self::Explain(_))
+        matches!(self, Self::Once { .. } | Self::Load(_) | Self::Verify(_) | Self::Doctor(_) | Self::Explain(_))
     }
 }
 

@@ -7,7 +7,7 @@
 //!                    waterfall ─ drawn; then Ctrl-C, and the children stop in order
 //! demo once          the same, and the trace's tree compared line by line with [`PAID_ORDER`]
 //! demo order | trace | services        against a shop that runs; the view may be a Jaeger
-//! demo load | verify | explain         the same, and the backends that stand behind a Collector
+//! demo load | verify | doctor | explain   the same, and the backends that stand behind a Collector
 //! ```
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ mod order;
 mod services;
 mod load;
 mod verify;
+mod doctor;
 mod explain;
 
 mod system;
@@ -47,6 +48,7 @@ mod trace;
 mod tree;
 mod waterfall;
 mod columns;
+mod outcome;
 mod screen;
 
 use std::process::ExitCode;
@@ -91,6 +93,7 @@ async fn command(arguments: Arguments, environment: Environment) -> anyhow::Resu
         Command::Services(services) => services::services(services).await,
         Command::Load(load) => load::load(load).await,
         Command::Verify(verify) => verify::verify(verify).await,
+        Command::Doctor(doctor) => doctor::doctor(doctor).await,
         Command::Explain(explain) => explain::explain(explain).await,
         Command::Healthcheck(healthcheck) => {
             healthcheck.run(HEALTH.into(), "/").await?;

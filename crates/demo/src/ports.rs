@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::member::Member;
 
 /// An admin port is this far above its service's.
-const ADMIN: u16 = 1_000;
+pub(crate) const ADMIN: u16 = 1_000;
 
 /// The ports to try first.
 #[derive(Clone, Copy, Debug)]

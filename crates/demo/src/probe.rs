@@ -30,13 +30,12 @@ pub(crate) struct Probe {
 impl Probe {
     /// A probe that never was before.
     pub(crate) fn new() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             trace_id: Uuid::new_v4().simple().to_string(),
             marker: word(20),
             secrets: Secrets::invented(),
             span_id: format!("{:016x}", Uuid::new_v4().as_u64_pair().1),
-            time: now.as_nanos().to_string(),
+            time: now(),
         }
     }
 
@@ -131,6 +130,11 @@ impl Probe {
             ("db.query.text", text(&query)),
         ]
     }
+}
+
+/// Nanoseconds since 1970, as OTLP's JSON has them.
+pub(crate) fn now() -> String {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string()
 }
 
 fn text(text: &str) -> Value {

@@ -188,6 +188,12 @@ impl Placed {
     }
 }
 
+/// The same call, with its trace kept whatever the sampling says.
+pub(crate) fn kept<T>(mut request: Request<T>) -> Request<T> {
+    request.metadata_mut().insert(KEEP, MetadataValue::from_static("1"));
+    request
+}
+
 /// How it is told that nobody listens.
 const NOTHING_ANSWERS: &str = "nothing answers at";
 

@@ -72,6 +72,21 @@ pub(crate) struct BackendArguments {
     pub(crate) sample_percent: f64,
 }
 
+/// Where the services' admin ports are, if not where they are by default: 1000 above the service's own.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Addresses")]
+pub(crate) struct AdminArguments {
+    /// The gateway's admin port [default: the gateway's own port + 1000]
+    #[arg(long, value_name = "URL", env = "DEMO_GATEWAY_ADMIN", hide_env_values = true, value_parser = Address(url))]
+    pub(crate) gateway_admin: Option<String>,
+    /// The order service's admin port [default: the order service's own port + 1000]
+    #[arg(long, value_name = "URL", env = "DEMO_ORDER_ADMIN", hide_env_values = true, value_parser = Address(url))]
+    pub(crate) order_admin: Option<String>,
+    /// The payment service's admin port [default: the payment service's own port + 1000]
+    #[arg(long, value_name = "URL", env = "DEMO_PAYMENT_ADMIN", hide_env_values = true, value_parser = Address(url))]
+    pub(crate) payment_admin: Option<String>,
+}
+
 /// What comes before or after one of these may be a secret.
 const SECRET: [char; 3] = ['@', '?', '#'];
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::arguments;
 use crate::child::Child;
 use crate::member::Member;
+use crate::ports::ADMIN;
 use crate::system::{Plan, System};
 
 /// The processes with their ports and ids, and where data and traces go.
@@ -45,12 +46,14 @@ pub(super) fn next_steps(system: &System, trace_id: Option<&str>) -> String {
     let view = system.view().map(|view| flag("--view", &view, arguments::VIEW)).unwrap_or_default();
     let order = flag("--order", &system.url(Member::Order), arguments::ORDER);
     let payment = flag("--payment", &system.url(Member::Payment), arguments::PAYMENT);
+    let admin = [Member::Gateway, Member::Order, Member::Payment].map(|member| admin_flag(system, member)).concat();
     let mut steps = vec![
         format!("{demo} order --sku coffee --quantity 2{gateway}{view}"),
         format!("{demo} order --token tok_declined{gateway}{view}"),
         format!("{demo} order --token tok_flaky{gateway}{view}"),
         format!("{demo} order --token tok_slow --deadline 1s{gateway}{view}"),
         format!("{demo} services{gateway}{order}{payment}{view}"),
+        format!("{demo} doctor{gateway}{order}{payment}{view}{admin}"),
     ];
     if let (Some(id), Some(_)) = (trace_id, system.view()) {
         steps.push(format!("{demo} trace {id}{view}"));
@@ -81,6 +84,16 @@ fn this_program() -> String {
 /// A flag, where its default would not do.
 fn flag(name: &str, value: &str, default: &str) -> String {
     if value == default { String::new() } else { format!(" {name} {value}") }
+}
+
+/// Where the admin port of a service is, if not where it is expected.
+fn admin_flag(system: &System, member: Member) -> String {
+    match system.addresses(member) {
+        [rpc, admin] if rpc.port().checked_add(ADMIN) != Some(admin.port()) => {
+            format!(" --{member}-admin http://{admin}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// A path as seen from here, where it lies below.

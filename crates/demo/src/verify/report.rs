@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstyle::AnsiColor;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -12,6 +11,7 @@ use tokio::time::{Instant, interval};
 
 use super::run::{Run, Verdict};
 use crate::columns::{fit, width};
+use crate::outcome::Outcome;
 use crate::screen;
 use crate::shop::hint;
 use crate::waterfall::Style;
@@ -47,14 +47,6 @@ struct Line {
     took: Duration,
     #[serde(skip)]
     place: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    Held,
-    Failed,
-    Skipped,
 }
 
 /// The whole, as JSON.
@@ -179,25 +171,6 @@ impl Line {
         let mut line = format!("  {} {text}{took:>8}", self.outcome.mark(style));
         line.extend(detail.flat_map(|more| ["\n      ", more]));
         line
-    }
-}
-
-// === impl Outcome ===
-
-impl Outcome {
-    fn mark(self, style: Style) -> String {
-        let (mark, colour) = match self {
-            Self::Held => ("✓", Some(AnsiColor::Green)),
-            Self::Failed => ("✗", Some(AnsiColor::Red)),
-            Self::Skipped => ("–", None),
-        };
-        match (style, colour) {
-            (Style::Colour, Some(colour)) => {
-                let colour = colour.on_default();
-                format!("{colour}{mark}{colour:#}")
-            }
-            _ => mark.to_owned(),
-        }
     }
 }
 

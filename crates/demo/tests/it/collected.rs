@@ -11,9 +11,9 @@ use crate::shop::{bind, hold};
 
 /// A running collector.
 pub(crate) struct Collector {
-    grpc: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
-    query: SocketAddr,
+    pub(crate) query: SocketAddr,
     task: JoinHandle<()>,
 }
 

@@ -21,6 +21,7 @@ mod once;
 mod up;
 mod load;
 mod verify;
+mod doctor;
 mod explain;
 mod readme;
 mod markdown;

@@ -1,4 +1,4 @@
-//! The commands that a Markdown text tells its reader to type.
+//! What a Markdown text tells its reader to type, and what stands in its tables.
 
 /// A command, and how it ends.
 #[derive(Debug, PartialEq)]
@@ -27,6 +27,13 @@ pub(crate) fn commands(markdown: &str) -> Vec<Told> {
         told.extend(block.lines().filter_map(command).map(|line| Told { line, error: error.clone() }));
     }
     told
+}
+
+/// The cells of the rows below the table's head, which begins with `head`.
+pub(crate) fn table(markdown: &str, head: &str) -> Vec<Vec<String>> {
+    let lines = markdown.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = lines.map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(str::to_owned).collect()).collect()
 }
 
 #[test]
@@ -58,4 +65,11 @@ grpcurl c list
         told("grpcurl b list", Some("NOT_FOUND")),
     ];
     assert_eq!(commands(sample), expected);
+}
+
+#[test]
+fn a_table_has_rows_of_cells() {
+    let sample = "| a |\n\n| what | how |\n|---|---|\n| 1 | `2` |\n| 3 | 4 |\nand so on\n| 5 | 6 |";
+    assert_eq!(table(sample, "| what |"), [["1", "`2`"], ["3", "4"]]);
+    assert!(table(sample, "| nothing |").is_empty());
 }

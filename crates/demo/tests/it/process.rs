@@ -1,16 +1,19 @@
 //! The demo's program, as processes of their own.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
+use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpSocket;
 use tokio::process::{self, ChildStdin, Command};
 use tokio::time::timeout;
 
 use crate::calls::{Caller, caller};
-use crate::shop::{PATIENCE, database};
+use crate::shop::{PATIENCE, database, hold};
 
 /// A process of the demo. Killed if it is dropped before it has ended.
 pub(crate) struct Process {
@@ -22,8 +25,25 @@ pub(crate) struct Process {
 /// The shop's servers, a process each, as `demo up` starts them; they export to where the test says.
 pub(crate) struct Servers {
     pub(crate) client: Caller,
-    running: Vec<(&'static str, Process)>,
+    running: Vec<Server>,
+    killed: Vec<Killed>,
     files: Files,
+}
+
+/// What is left of a killed server.
+struct Killed {
+    name: &'static str,
+    addresses: Vec<SocketAddr>,
+    /// Keep its ports from another test, and refuse.
+    _graves: Vec<TcpSocket>,
+}
+
+/// One of the shop's servers.
+struct Server {
+    name: &'static str,
+    process: Process,
+    /// Where it listens, in the order of its ports.
+    addresses: Vec<SocketAddr>,
 }
 
 /// The databases and logs of servers.
@@ -62,26 +82,56 @@ impl Process {
 impl Servers {
     /// The whole shop. Gateway, order and payment export to `otlp`, after so many milliseconds.
     pub(crate) async fn start(otlp: &str, delay: &str) -> Self {
-        let files = Files { dir: tempfile::tempdir().unwrap() };
         let exporting = [("OTEL_EXPORTER_OTLP_ENDPOINT", otlp), ("OTEL_BSP_SCHEDULE_DELAY", delay)];
-        let start = async |name, command: &mut Command| files.start(name, command.envs(exporting)).await;
+        Self::start_with(|_| exporting.map(|(name, value)| (name, value.to_owned())).into()).await
+    }
 
-        let (bank, bank_url) = start("bank", demo().args(["serve", "bank", "--port=0", "--"])).await;
-        let (payment, payment_url) = start("payment", service("payment").args(["--bank", &bank_url])).await;
-        let (order, order_url) = start("order", service("order").args(["--payment", &payment_url])).await;
-        let (gateway, gateway_url) = start("gateway", service("gateway").args(["--order", &order_url])).await;
-        let running = vec![("gateway", gateway), ("order", order), ("payment", payment), ("bank", bank)];
-        Self { client: caller(gateway_url.strip_prefix("http://").unwrap().parse().unwrap()), running, files }
+    /// The whole shop, each server with variables of its own.
+    pub(crate) async fn start_with(variables: impl Fn(&str) -> Vec<(&'static str, String)>) -> Self {
+        let files = Files { dir: tempfile::tempdir().unwrap() };
+        let start = async |name, command: &mut Command| files.start(name, command.envs(variables(name))).await;
+
+        let bank = start("bank", demo().args(["serve", "bank", "--port=0", "--"])).await;
+        let payment = start("payment", service("payment").args(["--bank", &bank.url()])).await;
+        let order = start("order", service("order").args(["--payment", &payment.url()])).await;
+        let gateway = start("gateway", service("gateway").args(["--order", &order.url()])).await;
+        let client = caller(gateway.addresses[0]);
+        Self { client, running: vec![gateway, order, payment, bank], killed: Vec::new(), files }
+    }
+
+    /// Where a server listens, or has: for calls, and for an operator's questions if it has a port for these.
+    pub(crate) fn addresses(&self, name: &str) -> &[SocketAddr] {
+        let running = self.running.iter().map(|server| (server.name, &server.addresses));
+        let mut all = running.chain(self.killed.iter().map(|killed| (killed.name, &killed.addresses)));
+        all.find(|(of, _)| *of == name).unwrap().1
+    }
+
+    /// Ends a server as `kill -9` would. Its ports then refuse.
+    pub(crate) async fn kill(&mut self, name: &str) {
+        let place = self.running.iter().position(|server| server.name == name).unwrap();
+        let Server { name, mut process, addresses } = self.running.remove(place);
+        process.signal("KILL").await;
+        process.ended().await;
+        let _graves = join_all(addresses.iter().copied().map(hold)).await;
+        self.killed.push(Killed { name, addresses, _graves });
     }
 
     /// Sends SIGTERM to every server and asserts that each ends well.
     pub(crate) async fn terminate(self) {
-        for (_, process) in &self.running {
-            process.signal("TERM").await;
+        for server in &self.running {
+            server.process.signal("TERM").await;
         }
-        for (name, mut process) in self.running {
+        for Server { name, mut process, .. } in self.running {
             assert_eq!(process.ended().await.code(), Some(0), "{name}: {}", self.files.logged(name));
         }
+    }
+}
+
+// === impl Server ===
+
+impl Server {
+    fn url(&self) -> String {
+        format!("http://{}", self.addresses[0])
     }
 }
 
@@ -89,7 +139,7 @@ fn service(name: &str) -> Command {
     let mut command = demo();
     command.args(["serve", name, "--port=0", "--port=0", "--"]);
     if name == "gateway" {
-        command.args(["--trust-trace", "all"]);
+        command.env("GATEWAY_TRUST_TRACE", "all");
     }
     command
 }
@@ -97,8 +147,8 @@ fn service(name: &str) -> Command {
 // === impl Files ===
 
 impl Files {
-    /// Starts a server and waits until it listens, at the URL that is told.
-    async fn start(&self, name: &str, command: &mut Command) -> (Process, String) {
+    /// Starts a server and waits until it listens.
+    async fn start(&self, name: &'static str, command: &mut Command) -> Server {
         if name != "gateway" {
             command.args(["--database-url", &database(&self.dir, &format!("{name}.db"))]);
         }
@@ -108,7 +158,9 @@ impl Files {
         let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
         let line = line.unwrap_or_else(|| panic!("{name} did not start: {}", self.logged(name)));
         let listening: serde_json::Value = serde_json::from_str(&line).unwrap();
-        (process, format!("http://{}", listening["addresses"][0].as_str().unwrap()))
+        let addresses = listening["addresses"].as_array().unwrap().iter();
+        let addresses = addresses.map(|address| address.as_str().unwrap().parse().unwrap()).collect();
+        Server { name, process, addresses }
     }
 
     fn log(&self, name: &str) -> PathBuf {

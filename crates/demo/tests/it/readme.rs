@@ -18,7 +18,7 @@ use crate::shell::words;
 use crate::shop::PATIENCE;
 use crate::up::Up;
 
-fn readme() -> String {
+pub(crate) fn readme() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -79,6 +79,9 @@ async fn assert_demo(up: &Up, arguments: &[String]) {
     let mut command = demo();
     command.args(arguments).env("DEMO_GATEWAY", url("gateway", 0)).env("DEMO_VIEW", url("collector", 2));
     command.env("DEMO_ORDER", url("order", 0)).env("DEMO_PAYMENT", url("payment", 0));
+    for (name, member) in [("GATEWAY", "gateway"), ("ORDER", "order"), ("PAYMENT", "payment")] {
+        command.env(format!("DEMO_{name}_ADMIN"), url(member, 1));
+    }
     let run = async {
         loop {
             let output = command.output().await.unwrap();

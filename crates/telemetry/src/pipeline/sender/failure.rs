@@ -41,7 +41,7 @@ impl Failure {
     /// There was no answer, nor will there be. If nothing else explains it, and the port may be another's, it is guessed
     /// to be `other_port`.
     pub(super) fn lost(is_timeout: bool, text: String, may_be_other_port: bool, other_port: &'static str) -> Self {
-        let hint = hints::of_tls(&text);
+        let hint = hints::of_connection(&text);
         let failure = Self::new(Verdict::Transient, if is_timeout { "timeout" } else { "connection" }, text);
         match hint {
             Some(hint) => failure.hinted(hint),

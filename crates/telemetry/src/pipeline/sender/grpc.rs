@@ -26,6 +26,9 @@ use crate::rpc::code_name;
 /// one that promises that the same request may be taken later.
 const TOO_LARGE: [&str; 2] = ["larger than max", "message length too large"];
 
+/// What tonic makes of an answer by HTTP alone: of one without and of one with a body.
+const NO_GRPC: [&str; 2] = ["grpc-status header missing", "invalid compression flag"];
+
 /// A connection to a collector.
 #[derive(Clone)]
 pub(super) struct Grpc {
@@ -115,9 +118,9 @@ fn failure(signal: Signal, status: &Status) -> Failure {
     };
     let hint = match status.code() {
         _ if is_too_large => hints::TOO_LARGE,
-        // What tonic makes of an answer by HTTP alone.
-        _ if status.message().contains("grpc-status header missing") => hints::NOT_GRPC,
+        _ if NO_GRPC.iter().any(|sign| status.message().contains(sign)) => hints::NOT_GRPC,
         Code::Unauthenticated | Code::PermissionDenied => hints::HEADERS,
+        Code::ResourceExhausted | Code::Unavailable => hints::OVERLOADED,
         Code::Unimplemented => hints::of_unimplemented(signal),
         _ => "",
     };

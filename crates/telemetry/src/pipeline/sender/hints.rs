@@ -2,6 +2,9 @@
 
 use crate::pipeline::signal::Signal;
 
+const NOBODY: &str = " (nothing listens there: OTEL_EXPORTER_OTLP_ENDPOINT names the collector)";
+pub(super) const OVERLOADED: &str =
+    " (is it full? it may get more than its memory or its queues hold, or what it hands on to may be away)";
 pub(super) const HEADERS: &str = " (what it wants to know, such as a token, is sent by OTEL_EXPORTER_OTLP_HEADERS)";
 pub(super) const TOO_LARGE: &str =
     " (it takes no requests of this size: fewer items per request, or its own limit raised)";
@@ -32,11 +35,16 @@ const TLS: [(&str, &str); 7] = [
     ("HandshakeFailure", WHO_ARE_YOU),
 ];
 
+/// What to do about a connection that was not made.
+pub(super) fn of_connection(reason: &str) -> Option<&'static str> {
+    if reason.contains("Connection refused") { Some(NOBODY) } else { of_tls(reason) }
+}
+
 /// What TLS says where the two sides have no protocol in common.
 const OTHER_PROTOCOL: [&str; 2] = ["HTTP/2 was not negotiated", "NoApplicationProtocol"];
 
 /// What to do about a connection that TLS does not like.
-pub(super) fn of_tls(reason: &str) -> Option<&'static str> {
+fn of_tls(reason: &str) -> Option<&'static str> {
     TLS.iter().find(|(sign, _)| reason.contains(sign)).map(|(_, hint)| *hint)
 }
 

@@ -157,7 +157,8 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
     let (verdict, hint) = match status.as_u16() {
         // No collector has said this, but what does the encryption for it.
         _ if is_plain_on_tls => (Verdict::Refused, hints::WANTS_TLS),
-        429 | 502..=504 => (Verdict::Transient, ""),
+        429 | 503 => (Verdict::Transient, hints::OVERLOADED),
+        502 | 504 => (Verdict::Transient, ""),
         413 => (Verdict::BadRequest, hints::TOO_LARGE),
         400 | 422 => (Verdict::BadRequest, ""),
         401 | 403 => (Verdict::Refused, hints::HEADERS),

@@ -107,7 +107,7 @@ async fn nobody_is_told_of_by_any_protocol() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let failure = failure_of(&sender_to(nobody, protocol, &[])).await;
         assert_eq!((failure.verdict, failure.error_type()), (Verdict::Transient, "connection"), "{protocol}");
-        tells(&failure, &[&format!("{nobody}: "), "Connection refused"]);
+        tells(&failure, &[&format!("{nobody}: "), "Connection refused", "(nothing listens there"]);
     }
 }
 

@@ -39,8 +39,10 @@ async fn answering(listener: &TcpListener, answer: &str) {
 
 #[tokio::test]
 async fn grpc_on_a_port_of_http() {
-    let address = HttpCollector::answering([(404, ""); 9]).serve().await;
-    check(&format!("http://{address}"), "grpc", &["404", GRPC_PORT]).await;
+    for body in ["", "{\"message\":\"no such page\"}"] {
+        let address = HttpCollector::answering([(404, body); 9]).serve().await;
+        check(&format!("http://{address}"), "grpc", &["404", GRPC_PORT]).await;
+    }
     let old = saying("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
     check(&format!("http://{old}"), "grpc", &[GRPC_PORT]).await;
 }
