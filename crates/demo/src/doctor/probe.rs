@@ -59,29 +59,29 @@ impl Probe {
         let origin = address.parse().map_err(|error| format!("{address}: {error}"))?;
         let id = Uuid::now_v7().to_string();
         let call = async {
-            match service {
+            Ok(match service {
                 Service::Gateway => {
                     let request = self.request(OrderAtGateway { order_id: id })?;
-                    told(ShopServiceClient::with_origin(Connection::new(), origin).get_order(request).await)
+                    metadata(ShopServiceClient::with_origin(Connection::new(), origin).get_order(request).await)
                 }
                 Service::Order => {
                     let request = self.request(GetOrderRequest { order_id: id })?;
-                    told(OrderServiceClient::with_origin(Connection::new(), origin).get_order(request).await)
+                    metadata(OrderServiceClient::with_origin(Connection::new(), origin).get_order(request).await)
                 }
                 Service::Payment => {
                     let request = self.request(GetPaymentRequest { payment_id: id })?;
-                    told(PaymentServiceClient::with_origin(Connection::new(), origin).get_payment(request).await)
+                    metadata(PaymentServiceClient::with_origin(Connection::new(), origin).get_payment(request).await)
                 }
-            }
+            })
         };
-        let answer = timeout(PATIENCE, call).await;
-        let status = answer.map_err(|_| format!("{address} has not answered in {PATIENCE:?}"))??;
-        self.answered(address, &status)
+        let silent = |_| format!("{address} has not answered in {PATIENCE:?}");
+        let answer: Result<_, String> = timeout(PATIENCE, call).await.map_err(silent)?;
+        Answered::new(address, answer?)
     }
 
     /// The span that is the calls' parent, as OTLP's JSON.
     pub(super) fn span(&self) -> Value {
-        let (time, text) = (now(), |text: &str| json!({"stringValue": text}));
+        let time = now();
         let span = json!({
             "traceId": self.trace_id,
             "spanId": self.span_id,
@@ -91,7 +91,7 @@ impl Probe {
             "endTimeUnixNano": time,
             "attributes": [{"key": "demo.keep", "value": {"boolValue": true}}],
         });
-        let resource = json!({"attributes": [{"key": "service.name", "value": text(SERVICE)}]});
+        let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": SERVICE}}]});
         json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]})
     }
 
@@ -102,32 +102,32 @@ impl Probe {
         request.metadata_mut().insert("traceparent", value);
         Ok(kept(request))
     }
+}
 
-    fn answered(&self, address: &str, status: &Status) -> Result<Answered, String> {
-        if is_unreachable(status) {
+// === impl Answered ===
+
+impl Answered {
+    fn new(address: &str, answer: Result<MetadataMap, Status>) -> Result<Self, String> {
+        let failed = answer.as_ref().err();
+        if failed.is_some_and(is_unreachable) {
             return Err(nothing_answers(address));
         }
-        if let Some(foreign) = Foreign::of(status) {
+        if let Some(foreign) = failed.and_then(Foreign::of) {
             return Err(format!("{address} is no service of the shop: it answered {foreign}"));
         }
-        let traced = trace(status.metadata());
-        let (trace_id, is_sampled) = traced.ok_or_else(|| {
-            format!("{address} answered {} and named no trace: is telemetry's layer in its server?", told_of(status))
-        })?;
-        let failure = (status.code() != Code::NotFound).then(|| told_of(status));
-        Ok(Answered { trace_id, is_sampled, failure })
+        let (trace_id, is_sampled) = trace(answer.as_ref().unwrap_or_else(Status::metadata))
+            .ok_or_else(|| format!("{address} names no trace in its answer: is telemetry's layer in its server?"))?;
+        let unexpected = failed.filter(|status| status.code() != Code::NotFound);
+        Ok(Self { trace_id, is_sampled, failure: unexpected.map(described) })
     }
 }
 
 /// The `service.name` of the doctor's own span.
 pub(super) const SERVICE: &str = "doctor";
 
-/// How a call ended, with the answer's metadata.
-fn told<T>(answer: Result<Response<T>, Status>) -> Result<Status, String> {
-    Ok(match answer {
-        Err(status) => status,
-        Ok(response) => Status::with_metadata(Code::Ok, "", response.into_parts().0),
-    })
+/// The metadata of an answer.
+fn metadata<T>(answer: Result<Response<T>, Status>) -> Result<MetadataMap, Status> {
+    answer.map(|response| response.into_parts().0)
 }
 
 /// The trace and the sampled flag of `traceresponse` (W3C Trace Context 2, section 4).
@@ -137,7 +137,7 @@ fn trace(metadata: &MetadataMap) -> Option<(String, bool)> {
     Some((trace_id.to_owned(), u8::from_str_radix(flags, 16).ok()? & 1 == 1))
 }
 
-fn told_of(status: &Status) -> String {
+fn described(status: &Status) -> String {
     match status.message() {
         "" => code_name(status.code()),
         message => format!("{}: {}", code_name(status.code()), printable(message)),

@@ -2,27 +2,22 @@
 //! here, on servers that run.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::process::Output;
-use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
-use tokio::net::TcpSocket;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tonic::Code;
 
+use crate::calls::order;
 use crate::collected::Collector;
 use crate::markdown::table;
 use crate::process::{Servers, demo};
 use crate::readme::readme;
-use crate::shop::{PATIENCE, bind, hold};
+use crate::shop::{PATIENCE, bind};
+
+mod receivers;
+
+use receivers::{answering, nowhere, untrusted, with_wrong_clock};
 
 /// What the table in the README begins with.
 const TABLE: &str = "| what is wrong |";
@@ -90,6 +85,25 @@ impl Patient {
     }
 }
 
+impl Servers {
+    /// Places orders until no span of a service finds room any more. It is one whose collector never answers.
+    async fn fill_the_queue_of(&self, name: &str) {
+        let url = format!("http://{}/telemetry", self.addresses(name)[1]);
+        // In flight, and in the queue of one.
+        const ROOM: u64 = 4 + 1;
+        let full = async {
+            loop {
+                let told: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+                if told["export"]["spans"]["queued"].as_u64().unwrap() == ROOM {
+                    break;
+                }
+                self.client.clone().place_order(order("tok_visa")).await.unwrap();
+            }
+        };
+        timeout(PATIENCE, full).await.unwrap();
+    }
+}
+
 // === impl Diagnosis ===
 
 impl Diagnosis {
@@ -114,61 +128,6 @@ impl Diagnosis {
 fn causes() -> BTreeMap<String, String> {
     let rows = table(&readme(), TABLE).into_iter();
     rows.map(|row| (row[0].clone(), row[1].trim_matches('`').to_owned())).collect()
-}
-
-/// An address that refuses connections, for as long as the socket lives.
-async fn nowhere() -> (String, TcpSocket) {
-    let address = bind().await.local_addr().unwrap();
-    (format!("http://{address}"), hold(address).await)
-}
-
-/// An OTLP/gRPC receiver that answers everything with this code.
-async fn answering(code: Code, message: &'static str) -> String {
-    let listener = bind().await;
-    let address = listener.local_addr().unwrap();
-    let refuse = async move || {
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", "application/grpc".parse().unwrap());
-        headers.insert("grpc-status", (code as i32).into());
-        headers.insert("grpc-message", message.parse().unwrap());
-        headers
-    };
-    telemetry::spawn(async move { axum::serve(listener, Router::new().fallback(refuse)).await.unwrap() });
-    format!("http://{address}")
-}
-
-/// A port that speaks TLS, with a certificate that nobody vouches for.
-async fn untrusted() -> String {
-    let listener = bind().await;
-    let address = listener.local_addr().unwrap();
-    let issued = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let key = PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der()).into();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let mut config = config.with_single_cert(vec![issued.cert.der().clone()], key).unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    telemetry::spawn(async move {
-        loop {
-            // Whoever comes does not like what it is shown.
-            let _ = acceptor.accept(listener.accept().await.unwrap().0).await;
-        }
-    });
-    format!("https://{address}")
-}
-
-/// An admin port whose clock is off by so many seconds.
-async fn with_wrong_clock(admin: SocketAddr, ahead: f64) -> String {
-    let listener = bind().await;
-    let address = listener.local_addr().unwrap().to_string();
-    let shifted = async move || {
-        let mut told: Value = reqwest::get(format!("http://{admin}/telemetry")).await.unwrap().json().await.unwrap();
-        told["now"] = (told["now"].as_f64().unwrap() + ahead).into();
-        Json(told)
-    };
-    let routes = Router::new().route("/telemetry", get(shifted));
-    telemetry::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    address
 }
 
 #[tokio::test]
@@ -288,8 +247,9 @@ async fn spans_that_are_dropped() {
         ("OTEL_BSP_MAX_QUEUE_SIZE", "1"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
     ];
-    let found = Patient::with("order", &own).await.diagnosed(&["--wait", "1s"]).await;
-    found.assert_cause("spans are dropped", "order");
+    let patient = Patient::with("order", &own).await;
+    patient.servers.fill_the_queue_of("order").await;
+    patient.diagnosed(&["--wait", "1s"]).await.assert_cause("spans are dropped", "order");
 }
 
 #[tokio::test]
