@@ -29,8 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for step in 0..seconds * 100 {
         steps.tick().await;
         let until = |step| per_second * step / 100;
-        for order in until(step)..until(step + 1) {
-            tracing::info_span!("order", order).in_scope(|| {});
+        for number in until(step)..until(step + 1) {
+            tracing::info_span!("order", number).in_scope(|| {});
         }
         if step % 100 == 99 {
             tell(telemetry.report().spans);

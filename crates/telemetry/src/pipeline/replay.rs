@@ -13,6 +13,9 @@ use super::spool::{Record, Spool};
 /// one that has just come back has half of its time for what ends now.
 const LEAST_PAUSE: Duration = Duration::from_millis(2);
 
+/// How long a disk is left alone that does not give what is on it.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+
 /// Sends what is in the spool, until a shutdown begins.
 pub(super) async fn replay(delivery: Arc<Delivery>, spool: Arc<Spool>, sender: Sender) {
     tokio::select! {
@@ -25,7 +28,10 @@ async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender) {
     let mut backoff = Backoff::default();
     loop {
         let Some(record) = spool.next() else {
-            delivery.spooled().await;
+            tokio::select! {
+                () = delivery.spooled() => {}
+                () = sleep(DISK_PAUSE), if !spool.is_empty() => {}
+            }
             continue;
         };
         let started = Instant::now();

@@ -20,7 +20,7 @@ fn run(name: &str, environment: &[(&str, &str)]) -> String {
 }
 
 /// The example's binary with this environment and no other. It stands beside the test's own.
-fn example(name: &str, environment: &[(&str, &str)]) -> Command {
+pub(crate) fn example(name: &str, environment: &[(&str, &str)]) -> Command {
     let test = std::env::current_exe().unwrap();
     let mut path: PathBuf = test.ancestors().nth(2).unwrap().join("examples").join(name);
     path.set_extension(std::env::consts::EXE_EXTENSION);

@@ -24,6 +24,7 @@ mod flushes;
 mod large;
 mod lost;
 mod restarts;
+mod spools;
 mod told;
 
 /// Answers as the script says, then OK, and keeps what it was sent.

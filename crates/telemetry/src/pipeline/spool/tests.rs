@@ -5,6 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod properties;
+
 const ROOM: u64 = 64 << 20;
 
 fn open(directory: &TempDir) -> Spools {
@@ -133,4 +135,29 @@ fn a_directory_that_cannot_be_is_told_of_and_nothing_else_happens() {
     assert!(Spools::open(&environment, "order").is_none());
     let warnings = environment.take_warnings();
     assert!(warnings.len() == 1 && warnings[0].starts_with("TELEMETRY_SPOOL_DIR "), "{warnings:?}");
+}
+
+#[test]
+fn a_file_of_another_format_is_set_aside_and_told_of_once() {
+    let directory = TempDir::new().unwrap();
+    let path = {
+        let spools = open(&directory);
+        traces(&spools).append(b"of tomorrow", 1).unwrap();
+        segments(&traces(&spools))[0].clone()
+    };
+    // Behind eight bytes of magic stands the version.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[8] += 1;
+    fs::write(&path, &bytes).unwrap();
+    let opened = || {
+        let settings = [("TELEMETRY_SPOOL_DIR", directory.path().to_str().unwrap())];
+        let environment: crate::environment::Environment = settings.into_iter().collect();
+        let waiting = drained(&traces(&Spools::open(&environment, "order").unwrap()));
+        (waiting.len(), environment.take_warnings())
+    };
+    let (waiting, warnings) = opened();
+    let told = "TELEMETRY_SPOOL_DIR holds files of another format: 1 are not sent, but renamed *.quarantined";
+    assert_eq!((waiting, warnings), (0, vec![told.to_owned()]));
+    assert_eq!(fs::read(path.with_extension("segment.quarantined")).unwrap(), bytes);
+    assert_eq!(opened(), (0, Vec::new()));
 }

@@ -20,7 +20,7 @@ const MOST_QUEUED: u64 = 2048 + 4 * 512;
 
 /// What is wrong with a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     /// Nobody listens.
     Refused,
     /// Connections are taken, and nothing is ever said on them.
@@ -47,8 +47,8 @@ const FAULTS: [Fault; 7] = [
 ];
 
 /// A collector with a fault, at an address that stays the same when it is put right.
-struct Faulty {
-    address: SocketAddr,
+pub(super) struct Faulty {
+    pub(super) address: SocketAddr,
     serving: Option<JoinHandle<()>>,
     /// What a collector that answers is cured by: its connections stay.
     is_cured: Arc<AtomicBool>,
@@ -83,7 +83,7 @@ impl TraceService for Sick {
 }
 
 impl Faulty {
-    async fn start(fault: Fault, well: &Collector) -> Self {
+    pub(super) async fn start(fault: Fault, well: &Collector) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, is_cured) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
         let serving = match fault {
@@ -111,7 +111,7 @@ impl Faulty {
     }
 
     /// From now on there is a collector that works.
-    async fn put_right(self, fault: Fault, well: &Collector) {
+    pub(super) async fn put_right(self, fault: Fault, well: &Collector) {
         self.is_cured.store(true, Ordering::Relaxed);
         if let Some(serving) = self.serving {
             serving.abort();
@@ -136,14 +136,14 @@ async fn listening_again(address: SocketAddr) -> TcpListener {
     tokio::time::timeout(LIMIT, listening).await.unwrap()
 }
 
-fn patient(address: SocketAddr, settings: &[(&str, &str)]) -> Telemetry {
+pub(super) fn patient(address: SocketAddr, settings: &[(&str, &str)]) -> Telemetry {
     // A collector that does not answer is given up soon, and what ends leaves soon.
     let common = [("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"), ("OTEL_BSP_SCHEDULE_DELAY", "50")];
     exporting_to(address, &common.into_iter().chain(settings.iter().copied()).collect::<Vec<_>>())
 }
 
 /// Ends numbered spans, no faster than 3000 a second, and looks at what is queued meanwhile.
-async fn end_numbered(telemetry: &Telemetry, numbers: std::ops::Range<u64>) {
+pub(super) async fn end_numbered(telemetry: &Telemetry, numbers: std::ops::Range<u64>) {
     let subscriber = tracing_subscriber::registry().with(telemetry.tracing_layer());
     let subscriber = tracing::Dispatch::new(subscriber);
     let mut steps = tokio::time::interval(Duration::from_millis(10));
@@ -160,7 +160,7 @@ async fn end_numbered(telemetry: &Telemetry, numbers: std::ops::Range<u64>) {
 }
 
 /// The numbers that have arrived, each as often as it has.
-fn numbers(collector: &Collector) -> Vec<u64> {
+pub(super) fn numbers(collector: &Collector) -> Vec<u64> {
     let received = collector.received.lock().unwrap();
     let scopes = received.iter().flat_map(|request| &request.resource_spans).flat_map(|from| &from.scope_spans);
     let attributes = scopes.flat_map(|scope| &scope.spans).flat_map(|span| &span.attributes);
@@ -174,7 +174,7 @@ fn numbers(collector: &Collector) -> Vec<u64> {
 }
 
 /// Waits until the report is as wanted.
-async fn until(telemetry: &Telemetry, what: &str, is_so: impl Fn(Report) -> bool) {
+pub(super) async fn until(telemetry: &Telemetry, what: &str, is_so: impl Fn(Report) -> bool) {
     let waiting = async {
         while !is_so(telemetry.report()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
