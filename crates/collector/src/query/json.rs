@@ -56,20 +56,20 @@ fn omit_defaults(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(omit_defaults),
         Value::Object(fields) => {
             // The alternatives of an attribute's value are named after it: what was chosen counts, whatever it is.
-            fields.retain(|name, field| name.ends_with("Value") || !is_default(field));
+            fields.retain(|name, field| name.ends_with("Value") || !is_default(name, field));
             fields.values_mut().for_each(omit_defaults);
         }
         _ => {}
     }
 }
 
-fn is_default(field: &Value) -> bool {
+fn is_default(name: &str, field: &Value) -> bool {
     match field {
         Value::Null => true,
         Value::Bool(truth) => !truth,
         Value::Number(number) => number.as_f64() == Some(0.0),
-        // 64-bit integers are strings.
-        Value::String(text) => text.is_empty() || text == "0",
+        // 64-bit integers are strings, and all of them times.
+        Value::String(text) => text.is_empty() || (text == "0" && name.ends_with("UnixNano")),
         Value::Array(items) => items.is_empty(),
         Value::Object(_) => false,
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tonic::codec::CompressionEncoding::Gzip;
 
 use crate::collector_under_test::{Collector, gzip, start};
-use crate::fixtures::{ORDER, order, order_as_protobuf, order_in_jaeger, resource, span, spans_of};
+use crate::fixtures::{ORDER, order, order_as_protobuf, order_in_jaeger, resource, span, spans_of, with};
 
 async fn read_order(collector: &Collector) -> Value {
     collector.read(&format!("/api/v3/traces/{ORDER}")).await
@@ -112,4 +112,21 @@ async fn schemas_and_scopes_survive_the_round_trip() {
     assert_eq!(batches[0]["scopeSpans"][0]["scope"], json!({"name": "rpc"}));
     assert_eq!(batches[0]["scopeSpans"][1]["scope"], json!({"name": "tracing"}));
     assert_eq!(batches[0]["scopeSpans"][1]["schemaUrl"], "scope/1");
+}
+
+#[tokio::test]
+async fn a_text_of_zero_is_a_text() {
+    let collector = start().await;
+    let zero = json!({"name": "0", "traceState": "0", "status": {"message": "0"}});
+    let attributes = json!([{"key": "0", "value": {"stringValue": "0"}}]);
+    let span = with(with(span(7, 1), zero.clone()), json!({"attributes": attributes}));
+    collector.send_json("/v1/traces", &spans_of("order", [span])).await;
+    let trace = collector.read("/api/v3/traces/7").await;
+    let span = &trace["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!(
+        [&span["name"], &span["traceState"], &span["status"]],
+        [&zero["name"], &zero["traceState"], &zero["status"]]
+    );
+    assert_eq!(span["attributes"], attributes);
+    assert_eq!(span.get("startTimeUnixNano"), None);
 }
