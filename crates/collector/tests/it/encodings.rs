@@ -130,3 +130,17 @@ async fn a_text_of_zero_is_a_text() {
     assert_eq!(span["attributes"], attributes);
     assert_eq!(span.get("startTimeUnixNano"), None);
 }
+
+#[tokio::test]
+async fn a_double_is_kept_to_the_last_bit() {
+    let collector = start().await;
+    let values = ["2.7715077941825975e-163", "2.2790121708605243e+274", "-0.0", "5e-324"];
+    let attribute = |text: &str| json!({"key": text, "value": {"doubleValue": text.parse::<f64>().unwrap()}});
+    let span = with(span(7, 1), json!({"attributes": values.map(attribute)}));
+    collector.send_json("/v1/traces", &spans_of("order", [span])).await;
+    let answer = collector.get("/api/v3/traces/7").await.text().await.unwrap();
+    for value in values {
+        let written = json!(value.parse::<f64>().unwrap());
+        assert!(answer.contains(&format!(r#"{{"doubleValue":{written}}}"#)), "{value}: {answer}");
+    }
+}
