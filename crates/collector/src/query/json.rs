@@ -1,3 +1,5 @@
+mod non_finite;
+
 use opentelemetry_proto::tonic::logs::v1::{LogsData, ResourceLogs};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, TracesData};
@@ -18,12 +20,12 @@ pub(super) fn spans(mut resource_spans: Vec<ResourceSpans>) -> Value {
             }
         }
     }
-    json!({"result": otlp(&TracesData { resource_spans })})
+    json!({"result": otlp(&TracesData { resource_spans }, non_finite::write_spans)})
 }
 
 /// Log records as OTLP's JSON.
 pub(super) fn logs(resource_logs: Vec<ResourceLogs>) -> Value {
-    otlp(&LogsData { resource_logs })
+    otlp(&LogsData { resource_logs }, non_finite::write_logs)
 }
 
 /// Which service calls which, as Jaeger's older API answers it.
@@ -44,8 +46,9 @@ pub(super) fn kind(number: i32) -> &'static str {
     }
 }
 
-fn otlp(message: &impl Serialize) -> Value {
+fn otlp<M: Serialize>(message: &M, write_non_finite: impl Fn(&mut Value, &M)) -> Value {
     let mut value = serde_json::to_value(message).expect("every key of a protobuf message is a string");
+    write_non_finite(&mut value, message);
     omit_defaults(&mut value);
     value
 }

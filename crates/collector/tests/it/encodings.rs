@@ -1,4 +1,5 @@
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
 use prost::Message;
 use serde_json::{Value, json};
 use tonic::codec::CompressionEncoding::Gzip;
@@ -143,4 +144,24 @@ async fn a_double_is_kept_to_the_last_bit() {
         let written = json!(value.parse::<f64>().unwrap());
         assert!(answer.contains(&format!(r#"{{"doubleValue":{written}}}"#)), "{value}: {answer}");
     }
+}
+
+/// Doubles that are no finite numbers, as protobuf's JSON has them.
+fn non_finite() -> Value {
+    let doubles = ["NaN", "Infinity", "-Infinity"].map(|double| json!({"doubleValue": double}));
+    json!([{"key": "list", "value": {"arrayValue": {"values": doubles}}}])
+}
+
+#[tokio::test]
+async fn doubles_that_are_not_finite_are_written_as_texts() {
+    let collector = start().await;
+    let doubles = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    let values = doubles.map(|double| AnyValue { value: Some(any_value::Value::DoubleValue(double)) }).into();
+    let list = AnyValue { value: Some(any_value::Value::ArrayValue(ArrayValue { values })) };
+    let mut traces = order_as_protobuf();
+    let span = &mut traces.resource_spans[0].scope_spans[0].spans[0];
+    span.attributes = vec![KeyValue { key: "list".into(), value: Some(list), key_strindex: 0 }];
+    collector.traces().export(traces).await.unwrap();
+    let trace = read_order(&collector).await;
+    assert_eq!(trace["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"], non_finite());
 }
