@@ -1,6 +1,8 @@
 mod expansion;
 pub(crate) use expansion::{LOGS, METRICS, Shape, TRACES};
 
+mod lenient;
+
 use std::io::{self, Read};
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use prost::Message;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::error::Refusal;
 use crate::signal::Signal;
@@ -112,33 +113,15 @@ fn decode_json<M: DeserializeOwned>(body: &[u8]) -> Result<M, Refusal> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refusal::malformed("not a JSON object"));
     }
-    serde_json::from_slice(body).or_else(|error| decode_leniently(body).ok_or(Refusal::malformed(error)))
-}
-
-/// Second try at JSON that the generated messages refuse though protobuf allows it: a field that is `null` has its
-/// default value, and an empty array value may come without its list, as the Go Collector writes it.
-fn decode_leniently<M: DeserializeOwned>(body: &[u8]) -> Option<M> {
-    // A tree of values takes far more memory than its text.
-    if body.len() > MAX_UNWEIGHED {
-        return None;
-    }
-    let mut value = serde_json::from_slice(body).ok()?;
-    write_out_defaults(&mut value);
-    serde_json::from_value(value).ok()
-}
-
-fn write_out_defaults(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(write_out_defaults),
-        Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
-            for name in ["arrayValue", "kvlistValue"] {
-                if let Some(Value::Object(list)) = fields.get_mut(name) {
-                    list.entry("values").or_insert_with(|| Value::Array(Vec::new()));
-                }
-            }
-            fields.values_mut().for_each(write_out_defaults);
+    serde_json::from_slice(body).or_else(|strict| {
+        // A tree of values takes far more memory than its text.
+        if body.len() > MAX_UNWEIGHED {
+            return Err(Refusal::malformed(strict));
         }
-        _ => {}
-    }
+        // Both may have found the same fault, and then the first knows the place of it.
+        lenient::from_slice(body).map_err(|lenient: serde_json::Error| {
+            let same = strict.to_string().starts_with(&lenient.to_string());
+            Refusal::malformed(if same { strict } else { lenient })
+        })
+    })
 }

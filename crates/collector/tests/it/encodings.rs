@@ -165,3 +165,50 @@ async fn doubles_that_are_not_finite_are_written_as_texts() {
     let trace = read_order(&collector).await;
     assert_eq!(trace["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"], non_finite());
 }
+
+#[tokio::test]
+async fn doubles_that_are_not_finite_are_read_from_texts() {
+    let collector = start().await;
+    let attributes = json!({"attributes": non_finite()});
+    let mut span = with(span(7, 1), attributes.clone());
+    (span["events"], span["links"]) = (json!([attributes.clone()]), json!([attributes.clone()]));
+    let mut traces = spans_of("order", [with(span, json!({"status": {}}))]);
+    traces["resourceSpans"][0]["resource"] = attributes.clone();
+    traces["resourceSpans"][0]["scopeSpans"][0]["scope"] = attributes.clone();
+    collector.send_json("/v1/traces", &traces).await;
+    traces["resourceSpans"][0]["scopeSpans"][0]["spans"][0].as_object_mut().unwrap().remove("startTimeUnixNano");
+    assert_eq!(collector.read("/api/v3/traces/7").await, json!({"result": traces}));
+
+    let map = json!({"kvlistValue": {"values": non_finite()}});
+    let scope = json!({"scope": attributes, "logRecords": [with(attributes.clone(), json!({"body": map}))]});
+    let logs = json!({"resourceLogs": [{"resource": attributes, "scopeLogs": [scope]}]});
+    collector.send_json("/v1/logs", &logs).await;
+    assert_eq!(collector.read("/api/logs").await, logs);
+}
+
+#[tokio::test]
+async fn json_may_write_numbers_as_texts_and_bytes_in_either_alphabet() {
+    let collector = start().await;
+    let numbers = json!({"kind": "3", "flags": "257", "droppedLinksCount": "4294967295", "status": {"code": "2"}});
+    let values = json!([
+        {"key": "double", "value": {"doubleValue": "-1.5e3"}},
+        {"key": "bytes", "value": {"bytesValue": "-_8"}},
+        {"value": {"arrayValue": {"values": [{"kvlistValue": {"values": [{"value": {"intValue": 7}}]}}]}}},
+    ]);
+    let span = with(with(span(7, 1), numbers), json!({"attributes": values}));
+    let mut traces = spans_of("order", [span]);
+    traces["resourceSpans"][0]["resource"]["entityRefs"] = json!([{"type": "service"}]);
+    collector.send_json("/v1/traces", &traces).await;
+
+    let batch = &collector.read("/api/v3/traces/7").await["result"]["resourceSpans"][0];
+    let span = &batch["scopeSpans"][0]["spans"][0];
+    assert_eq!([&span["kind"], &span["flags"], &span["droppedLinksCount"]], [3, 257, 4_294_967_295_u32]);
+    assert_eq!(span["status"], json!({"code": 2}));
+    let values = json!([
+        {"key": "double", "value": {"doubleValue": -1500.0}},
+        {"key": "bytes", "value": {"bytesValue": "+/8="}},
+        {"value": {"arrayValue": {"values": [{"kvlistValue": {"values": [{"value": {"intValue": "7"}}]}}]}}},
+    ]);
+    assert_eq!(span["attributes"], values);
+    assert_eq!(batch["resource"]["entityRefs"], json!([{"type": "service"}]));
+}

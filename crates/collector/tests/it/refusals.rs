@@ -58,6 +58,22 @@ async fn malformed_json_is_a_bad_request() {
 }
 
 #[tokio::test]
+async fn a_refusal_names_what_is_wrong_and_not_what_is_allowed() {
+    let collector = start().await;
+    let number = r#"{"resourceSpans":[{"schemaUrl":null,"scopeSpans":7}]}"#;
+    let message = "malformed body: invalid type: integer `7`, expected a sequence";
+    check(collector.post("/v1/traces", JSON, number), 400, Code::InvalidArgument, message).await;
+    let message = "malformed body: invalid type: integer `7`, expected a sequence at line 1 column 18";
+    check(collector.post("/v1/traces", JSON, r#"{"resourceSpans":7}"#), 400, Code::InvalidArgument, message).await;
+    for text in ["nan", "inf", "+Infinity", "1e400", "", " 1"] {
+        let value = json!({"attributes": [{"key": "double", "value": {"doubleValue": text}}]});
+        let body = spans_of("order", [with(span(7, 1), value)]).to_string();
+        let message = format!("malformed body: {text:?} is no such number");
+        check(collector.post("/v1/traces", JSON, body), 400, Code::InvalidArgument, &message).await;
+    }
+}
+
+#[tokio::test]
 async fn malformed_protobuf_is_a_bad_request_answered_in_protobuf() {
     let collector = start().await;
     let mut cut_off = order_as_protobuf().encode_to_vec();
