@@ -3,6 +3,9 @@ pub(crate) use expansion::{LOGS, METRICS, Shape, TRACES};
 
 mod lenient;
 
+mod metrics;
+pub(crate) use metrics::MetricsRequest;
+
 use std::io::{self, Read};
 use std::time::Duration;
 
@@ -103,7 +106,7 @@ impl Encoding {
         match self {
             _ if !bounded => Err(Refusal::Expands),
             Self::Protobuf => S::Request::decode(body).map_err(Refusal::malformed),
-            Self::Json => decode_json(body),
+            Self::Json => decode_json::<S::Json>(body).map(Into::into),
         }
     }
 }

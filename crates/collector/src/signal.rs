@@ -4,12 +4,16 @@ use opentelemetry_proto::tonic::collector::trace::v1 as trace;
 use prost::Message;
 use serde::de::DeserializeOwned;
 
-use crate::body::{self, Shape};
+use crate::body::{self, MetricsRequest, Shape};
 use crate::store::{Rejected, Store};
 
 /// One of OTLP's kinds of data: the message it arrives in, the message it is answered with.
 pub(crate) trait Signal: 'static {
-    type Request: Message + Default + DeserializeOwned;
+    type Request: Message + Default;
+
+    /// The request as it is read from JSON.
+    type Json: DeserializeOwned + Into<Self::Request>;
+
     type Answer: Message;
 
     /// The request on the wire.
@@ -35,6 +39,7 @@ pub(crate) enum Logs {}
 
 impl Signal for Traces {
     type Request = trace::ExportTraceServiceRequest;
+    type Json = Self::Request;
     type Answer = trace::ExportTraceServiceResponse;
 
     const SHAPE: &'static Shape = &body::TRACES;
@@ -56,6 +61,7 @@ impl Signal for Traces {
 
 impl Signal for Metrics {
     type Request = metrics::ExportMetricsServiceRequest;
+    type Json = MetricsRequest;
     type Answer = metrics::ExportMetricsServiceResponse;
 
     const SHAPE: &'static Shape = &body::METRICS;
@@ -78,6 +84,7 @@ impl Signal for Metrics {
 
 impl Signal for Logs {
     type Request = logs::ExportLogsServiceRequest;
+    type Json = Self::Request;
     type Answer = logs::ExportLogsServiceResponse;
 
     const SHAPE: &'static Shape = &body::LOGS;

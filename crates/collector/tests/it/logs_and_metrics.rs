@@ -137,6 +137,23 @@ async fn data_points_of_every_kind_are_counted_by_service_and_name() {
 }
 
 #[tokio::test]
+async fn metrics_in_json_are_refused_when_their_points_cannot_be_read() {
+    let collector = start().await;
+    let metrics = |point: Value| {
+        let metric = json!({"name": "queue.size", "gauge": {"dataPoints": [point]}});
+        json!({"resourceMetrics": [{"resource": resource("order"), "scopeMetrics": [{"metrics": [metric]}]}]})
+    };
+    let not_finite = json!([{"key": "double", "value": {"doubleValue": "NaN"}}]);
+    collector.send_json("/v1/metrics", &metrics(json!({"attributes": not_finite, "asDouble": "-Infinity"}))).await;
+    let malformed = metrics(json!({"timeUnixNano": "now"})).to_string();
+    let answer = collector.post("/v1/metrics", "application/json", malformed).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let message = answer.json::<Value>().await.unwrap()["message"].to_string();
+    assert!(message.contains("malformed body: invalid digit found in string at line 1"), "{message}");
+    assert_eq!(collector.stats().await["metrics"], json!({"order": {"queue.size": 1}}));
+}
+
+#[tokio::test]
 async fn endless_metric_names_are_counted_but_not_kept() {
     let collector = start().await;
     let metrics: Vec<_> = (0..1500).map(|n| json!({"name": format!("m{n}"), "gauge": {"dataPoints": [{}]}})).collect();
