@@ -116,13 +116,15 @@ fn decode_json<M: DeserializeOwned>(body: &[u8]) -> Result<M, Refusal> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refusal::malformed("not a JSON object"));
     }
-    serde_json::from_slice(body).or_else(|strict| {
+    // In the fields that it skips, serde_json would take any bytes for a text.
+    let text = str::from_utf8(body).map_err(Refusal::malformed)?;
+    serde_json::from_str(text).or_else(|strict| {
         // A tree of values takes far more memory than its text.
         if body.len() > MAX_UNWEIGHED {
             return Err(Refusal::malformed(strict));
         }
         // Both may have found the same fault, and then the first knows the place of it.
-        lenient::from_slice(body).map_err(|lenient: serde_json::Error| {
+        lenient::from_str(text).map_err(|lenient: serde_json::Error| {
             let same = strict.to_string().starts_with(&lenient.to_string());
             Refusal::malformed(if same { strict } else { lenient })
         })

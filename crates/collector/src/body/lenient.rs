@@ -11,8 +11,8 @@ use serde_json::{Error, Map, Value, json};
 
 /// Reads a message from JSON that may leave out any field with its default value, or have `null` for it, write
 /// every number as text, NaN and the infinities among them, and bytes in either alphabet of base64.
-pub(super) fn from_slice<M: DeserializeOwned>(json: &[u8]) -> Result<M, Error> {
-    let mut value = serde_json::from_slice(json)?;
+pub(super) fn from_str<M: DeserializeOwned>(json: &str) -> Result<M, Error> {
+    let mut value = serde_json::from_str(json)?;
     normalise("", &mut value);
     M::deserialize(Lenient { value, is_double: false })
 }

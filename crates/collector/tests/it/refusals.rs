@@ -52,8 +52,11 @@ async fn malformed_json_is_a_bad_request() {
         let request = collector.post("/v1/traces", JSON, body.to_owned());
         check(request, 400, Code::InvalidArgument, "malformed body: ").await;
     }
-    let not_text = collector.post("/v1/logs", JSON, b"{\"resourceLogs\xff\":[]}".to_vec());
-    check(not_text, 400, Code::InvalidArgument, "malformed body: ").await;
+    let not_text: [&[u8]; 2] = [b"{\"resourceLogs\xff\":[]}", b"{\"inventedLater\":\"\xff\"}"];
+    for body in not_text {
+        let request = collector.post("/v1/logs", JSON, body);
+        check(request, 400, Code::InvalidArgument, "malformed body: ").await;
+    }
     still_works(&collector).await;
 }
 
