@@ -23,7 +23,6 @@
 //!
 //! Whatever becomes of the files, a record comes out as it went in, in order, or is counted as lost.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -35,14 +34,16 @@ use self::budget::Budget;
 use self::directory::Listing;
 use self::record::MOST_BODY;
 use self::records::Found;
-use self::segment::{Next, Segment, Tally};
+use self::segment::{Next, Segment};
 use self::slot::Slot;
+use self::state::State;
 use crate::lock::lock;
 
 mod spools;
 mod status;
 mod slot;
 mod budget;
+mod state;
 mod segment;
 mod records;
 mod record;
@@ -76,19 +77,6 @@ pub(super) struct Record {
     pub(super) is_earlier: bool,
     segment: u64,
     found: Found,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// In the order in which they are read. Only the last one is written to.
-    segments: VecDeque<Segment>,
-    next_number: u64,
-    /// The record that was handed out, of the first segment.
-    head: Option<Record>,
-    quarantined_bytes: u64,
-    quarantined: u64,
-    lost_items: u64,
-    corrupt_records: u64,
 }
 
 // === impl Spool ===
@@ -271,24 +259,6 @@ impl Spool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
-    }
-}
-
-// === impl State ===
-
-impl State {
-    /// A number for the next segment.
-    fn number(&mut self) -> u64 {
-        let number = self.next_number;
-        self.next_number = number.saturating_add(1);
-        number
-    }
-
-    fn lose(&mut self, is_earlier: bool, lost: Tally) {
-        self.corrupt_records = self.corrupt_records.saturating_add(lost.records);
-        if !is_earlier {
-            self.lost_items = self.lost_items.saturating_add(lost.items);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What holds whatever is done with a spool, and whatever becomes of its files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
