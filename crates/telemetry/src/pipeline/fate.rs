@@ -131,6 +131,11 @@ impl Fate {
         }
     }
 
+    /// So many files of the spool are of another format.
+    pub(super) fn tell_set_aside(&self, files: u64) {
+        tell(|| tracing::warn!(files, "{} on disk are not sent, they are of another format", self.signal.items()));
+    }
+
     /// A request was not taken. It may be tried again; what becomes of its items is said by itself.
     pub(super) fn failing(&self, error: &dyn Fn() -> String) {
         let lost = self.account(0).lost();

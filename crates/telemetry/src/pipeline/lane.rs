@@ -12,7 +12,7 @@ use super::exporter::{Exporter, exporter};
 use super::fate::Fate;
 use super::otlp::Otlp;
 use super::queue::Queue;
-use super::replay::replay;
+use super::replay::{LOOK_AROUND, replay};
 use super::report::Account;
 use super::signal::Signal;
 use super::spool::Spools;
@@ -68,7 +68,7 @@ impl Setup<'_> {
                 let delivery =
                     Arc::new(Delivery::new(Way::Collector(Box::new(sender.clone())), spool.clone(), fate, closing));
                 if let Some(spool) = spool {
-                    self.runtime.spawn(replay(Arc::clone(&delivery), spool, sender));
+                    self.runtime.spawn(replay(Arc::clone(&delivery), spool, sender, LOOK_AROUND));
                 }
                 Some(delivery)
             }

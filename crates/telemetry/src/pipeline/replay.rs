@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::delivery::Delivery;
 use super::sender::{Backoff, Sender, Verdict};
@@ -16,22 +16,33 @@ const LEAST_PAUSE: Duration = Duration::from_millis(2);
 /// How long a disk is left alone that does not give what is on it.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends what is in the spool, until a shutdown begins.
-pub(super) async fn replay(delivery: Arc<Delivery>, spool: Arc<Spool>, sender: Sender) {
+/// How often to look for what processes have left that have ended since this one began.
+pub(super) const LOOK_AROUND: Duration = Duration::from_secs(30);
+
+/// Sends what is in the spool, until a shutdown begins. While there is nothing, looks every `look_around` for what others
+/// have left.
+pub(super) async fn replay(delivery: Arc<Delivery>, spool: Arc<Spool>, sender: Sender, look_around: Duration) {
     tokio::select! {
-        () = replay_for_ever(&delivery, &spool, &sender) => {}
+        () = replay_for_ever(&delivery, &spool, &sender, look_around) => {}
         _ = delivery.closing().begun() => {}
     }
 }
 
-async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender) {
+async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender, look_around: Duration) {
     let mut backoff = Backoff::default();
+    let mut looks = interval_at(Instant::now() + look_around, look_around);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let Some(record) = spool.next() else {
+        if spool.is_empty() {
             tokio::select! {
                 () = delivery.spooled() => {}
-                () = sleep(DISK_PAUSE), if !spool.is_empty() => {}
+                _ = looks.tick() => adopt(delivery, spool),
             }
+            continue;
+        }
+        let Some(record) = spool.next() else {
+            // Not woken by what is spooled meanwhile: a segment that fails too often is given up.
+            sleep(DISK_PAUSE).await;
             continue;
         };
         let started = Instant::now();
@@ -54,6 +65,13 @@ async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender) {
     }
 }
 
+fn adopt(delivery: &Delivery, spool: &Spool) {
+    let set_aside = spool.adopt();
+    if set_aside > 0 {
+        delivery.fate().tell_set_aside(set_aside);
+    }
+}
+
 /// The collector has answered: so many items it has refused for what they are, the others it has taken.
 fn arrived(delivery: &Delivery, spool: &Spool, record: &Record, (rejected, reason): (u64, String)) {
     let rejected = rejected.min(record.items);
@@ -62,3 +80,6 @@ fn arrived(delivery: &Delivery, spool: &Spool, record: &Record, (rejected, reaso
     delivery.fate().rejected(rejected, record.is_earlier, &reason);
     delivery.worked();
 }
+
+#[cfg(test)]
+mod tests;

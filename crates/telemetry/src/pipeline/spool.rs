@@ -11,8 +11,8 @@
 //!     00000000000000000003.segment.quarantined
 //! ```
 //!
-//! A process takes the first free slot, one with left-overs before others, and moves into it what is left in other
-//! slots that nobody holds. It appends to segments of its own only, and removes each when all of its records are done.
+//! A process takes the first free slot, one with left-overs before others. At its start, and now and then while it has
+//! nothing to send again, it moves there what is left in other slots that nobody holds. It appends to segments of its own only, and removes each when all of its records are done.
 //!
 //! # What survives
 //!
@@ -63,6 +63,8 @@ const SEGMENTS: u64 = 16;
 #[derive(Debug)]
 pub(super) struct Spool {
     slot: Arc<Slot>,
+    /// What its directory in a slot is called.
+    signal: &'static str,
     directory: PathBuf,
     budget: Arc<Budget>,
     state: Mutex<State>,
@@ -83,12 +85,12 @@ pub(super) struct Record {
 
 impl Spool {
     /// The spool of `signal` in `slot`, with what is left there.
-    fn open(slot: Arc<Slot>, signal: &str, budget: Arc<Budget>) -> io::Result<Self> {
+    fn open(slot: Arc<Slot>, signal: &'static str, budget: Arc<Budget>) -> io::Result<Self> {
         let directory = slot.path().join(signal);
         private::create_directory(&directory)?;
         let listing = Listing::of(&directory)?;
         let state = State { next_number: listing.next_number(), ..State::default() };
-        let spool = Self { slot, directory, budget, state: Mutex::new(state) };
+        let spool = Self { slot, signal, directory, budget, state: Mutex::new(state) };
         let mut state = spool.lock();
         for number in listing.segments {
             spool.take_in(&mut state, number);
@@ -178,8 +180,17 @@ impl Spool {
         status
     }
 
-    /// Moves segments here that a process has left which has ended, as far as there is room for them.
-    fn adopt(&self, directory: &Path) {
+    /// Moves here what other processes of the service have left that have ended, as far as there is room for it. Says
+    /// how many files were of another format, and are set aside.
+    pub(super) fn adopt(&self) -> u64 {
+        let before = self.lock().quarantined;
+        for abandoned in self.slot.abandoned() {
+            self.adopt_from(&abandoned.path().join(self.signal));
+        }
+        self.lock().quarantined - before
+    }
+
+    fn adopt_from(&self, directory: &Path) {
         let Ok(listing) = Listing::of(directory) else { return };
         let mut state = self.lock();
         for left in listing.segments {

@@ -54,12 +54,14 @@ fn each_change_is_told_once() {
         fate.tell_queue_full();
         fate.tell_spool_failed("it is full");
         fate.tell_spool_failed("it is still full");
+        fate.tell_set_aside(1);
     });
     let expected = [
         "spans cannot be exported",
         "the collector refuses spans",
         "spans are dropped, too many wait for the collector",
         "spans are dropped, the spool does not take them",
+        "spans on disk are not sent, they are of another format",
     ];
     assert_eq!(*lines.0.lock().unwrap(), expected);
 }

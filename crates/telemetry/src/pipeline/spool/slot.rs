@@ -22,7 +22,7 @@ const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.
 const LONGEST_NAME: usize = 200;
 
 /// The slots of one service: `<directory>/<service>-<number>`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Slots {
     directory: PathBuf,
     /// What their names begin with.
@@ -35,6 +35,7 @@ pub(super) struct Slots {
 /// another process could hold the one and a third create the other.
 #[derive(Debug)]
 pub(super) struct Slot {
+    slots: Slots,
     number: u64,
     path: PathBuf,
     lock: File,
@@ -82,20 +83,12 @@ impl Slots {
         }
     }
 
-    /// The slots of processes that have ended, other than `own`. Each is held while it is looked at.
-    pub(super) fn abandoned(&self, own: &Slot) -> impl Iterator<Item = Slot> {
-        let numbers = self.numbers().unwrap_or_default();
-        let others = numbers.into_iter().filter(move |number| *number != own.number);
-        let left_over = others.filter(|number| has_left_over(&self.path(*number)));
-        left_over.filter_map(|number| self.lock(number).ok().flatten())
-    }
-
     /// Takes a slot whose directory is there, unless somebody else has it.
     fn lock(&self, number: u64) -> io::Result<Option<Slot>> {
         let path = self.path(number);
         let lock = private::options().write(true).create(true).truncate(false).open(path.join(LOCK))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Slot { number, path, lock })),
+            Ok(()) => Ok(Some(Slot { slots: self.clone(), number, path, lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -121,6 +114,14 @@ impl Slots {
 impl Slot {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The other slots, of processes that have ended and left something. Each is held while it is looked at.
+    pub(super) fn abandoned(&self) -> impl Iterator<Item = Slot> {
+        let numbers = self.slots.numbers().unwrap_or_default();
+        let others = numbers.into_iter().filter(|number| *number != self.number);
+        let left_over = others.filter(|number| has_left_over(&self.slots.path(*number)));
+        left_over.filter_map(|number| self.slots.lock(number).ok().flatten())
     }
 
     /// Whether the directory is still this one's. Somebody may have removed it, and another process may have it now.

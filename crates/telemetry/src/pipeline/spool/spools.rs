@@ -50,18 +50,13 @@ impl Spools {
 
     /// Spools in a slot of `directory`, with room for `most_bytes` in all.
     pub(super) fn claim(directory: &Path, service_name: &str, most_bytes: u64) -> io::Result<Self> {
-        let slots = Slots::of(directory, service_name)?;
-        let slot = Arc::new(slots.claim()?);
+        let slot = Arc::new(Slots::of(directory, service_name)?.claim()?);
         let budget = Arc::new(Budget::new(most_bytes));
         let open = |signal| Spool::open(Arc::clone(&slot), signal, Arc::clone(&budget)).map(Arc::new);
         let [traces, logs, metrics] = SIGNALS.map(open);
         let spools = Self { traces: traces?, logs: logs?, metrics: metrics? };
-        // What other processes of the service have left that have ended, as far as there is room.
-        for abandoned in slots.abandoned(&slot) {
-            for (spool, signal) in spools.all().into_iter().zip(SIGNALS) {
-                spool.adopt(&abandoned.path().join(signal));
-            }
-        }
+        // What was set aside is told of with all else that was.
+        spools.all().into_iter().for_each(|spool| _ = spool.adopt());
         Ok(spools)
     }
 
