@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod properties;
+mod reader;
 
 const ROOM: u64 = 64 << 20;
 

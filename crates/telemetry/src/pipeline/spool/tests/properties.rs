@@ -9,6 +9,8 @@ use proptest::sample::Index;
 use super::*;
 use crate::pipeline::spool::record::MARKER;
 
+mod damage;
+
 /// So little that it is full now and then, and that segments end after some records.
 const SMALL_ROOM: u64 = 32 << 10;
 
@@ -24,6 +26,8 @@ enum Step {
     /// The process ends, and another one starts.
     Restart,
     Damage(Index, Damage),
+    /// A file that no spool has put there.
+    Stray(String, Vec<u8>),
 }
 
 /// What becomes of a file.
@@ -48,26 +52,41 @@ struct Run {
     handed_out: Option<Record>,
     /// The items of the process that runs: appended, and done.
     own: (u64, u64),
-    /// The number of the last record that came out of this process's spool.
+    /// The number of the last record that was done in this process.
     last: Option<usize>,
     is_damaged: bool,
 }
 
-fn steps(with_damage: bool) -> impl Strategy<Value = Vec<Step>> {
-    let damage = prop_oneof![
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
         (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Damage::Overwritten(at, byte)),
         any::<Index>().prop_map(Damage::Cut),
         (any::<Index>(), vec(any::<u8>(), 1..100)).prop_map(|(at, bytes)| Damage::Inserted(at, bytes)),
         any::<(Index, Index)>().prop_map(|(from, to)| Damage::Doubled(from, to)),
         Just(Damage::Removed),
+    ]
+}
+
+/// With `is_in_the_way`, also one by the name of a segment.
+fn stray(is_in_the_way: bool) -> impl Strategy<Value = Step> {
+    let other = proptest::sample::select(vec!["stray", "0.segment", "00000000000000000000.tmp"]);
+    let segment = (0_u64..30, proptest::sample::select(vec!["segment", "segment.quarantined"]));
+    let name = prop_oneof![
+        1 => other.prop_map(str::to_owned),
+        u32::from(is_in_the_way) => segment.prop_map(|(number, kind)| format!("{number:020}.{kind}")),
     ];
-    let damage = (any::<Index>(), damage).prop_map(|(file, damage)| Step::Damage(file, damage));
+    (name, vec(any::<u8>(), 0..100)).prop_map(|(name, bytes)| Step::Stray(name, bytes))
+}
+
+fn steps(with_damage: bool) -> impl Strategy<Value = Vec<Step>> {
+    let damage = (any::<Index>(), damage()).prop_map(|(file, damage)| Step::Damage(file, damage));
     let step = prop_oneof![
         6 => (4_usize..1500, 0_u64..4).prop_map(|(length, items)| Step::Append { length, items }),
         3 => Just(Step::Next),
         3 => Just(Step::Done),
         1 => Just(Step::Restart),
         u32::from(with_damage) => damage,
+        1 => stray(with_damage),
     ];
     vec(step, 1..80)
 }
@@ -101,6 +120,10 @@ impl Run {
             Step::Done => self.done(),
             Step::Restart => self.restart(),
             Step::Damage(file, damage) => self.damage(file, damage),
+            Step::Stray(name, bytes) => {
+                self.is_damaged |= name.starts_with("0000") && name.contains("segment");
+                fs::write(self.spool().directory.join(name), bytes).unwrap();
+            }
         }
         let status = self.spool().status();
         assert_eq!(status.items + status.lost_items + self.own.1, self.own.0, "{status:?}");
@@ -131,8 +154,10 @@ impl Run {
         let record = self.spool().next();
         if let Some(record) = &record {
             let number = *self.bodies.get(&*record.body).expect("it was appended like this");
-            assert!(self.last.is_none_or(|last| last <= number), "{:?} came before {number}", self.last);
-            self.last = Some(number);
+            assert!(self.last.is_none_or(|last| last < number), "{:?} came before {number}", self.last);
+        }
+        if let Some(before) = &self.handed_out {
+            assert_eq!(record.as_ref().map(|record| &record.body), Some(&before.body), "it is not done");
         }
         if !self.is_damaged {
             let number = record.as_ref().map(|record| (self.bodies[&*record.body], record.items));
@@ -145,7 +170,9 @@ impl Run {
     fn done(&mut self) {
         let Some(record) = self.handed_out.take() else { return };
         self.spool().done(&record);
-        self.waiting.retain(|(number, _)| *number != self.bodies[&*record.body]);
+        let done = self.bodies[&*record.body];
+        self.waiting.retain(|(number, _)| *number != done);
+        self.last = Some(done);
         self.own.1 += if record.is_earlier { 0 } else { record.items };
     }
 
@@ -231,24 +258,4 @@ proptest! {
         prop_assert_eq!(status.quarantined, u64::from(!is_ours && !bytes.is_empty()));
         prop_assert_eq!(status.corrupt_records, u64::from(is_ours && !garbage.is_empty()));
     }
-}
-
-#[test]
-fn a_length_that_is_not_there_costs_no_memory() {
-    let directory = TempDir::new().unwrap();
-    let path = {
-        let spools = open(&directory);
-        traces(&spools).append(b"short", 1).unwrap();
-        segments(&traces(&spools))[0].clone()
-    };
-    let salt = record::salt(&fs::read(&path).unwrap()).unwrap();
-    let mut header = Vec::new();
-    // Says that it has as much as there may ever be.
-    record::Header::of(1, 7, &vec![0; MOST_BODY]).put(salt, &mut header);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes.extend_from_slice(&header);
-    fs::write(&path, bytes).unwrap();
-    let spools = open(&directory);
-    assert_eq!(traces(&spools).status().earlier_items, 1);
-    assert_eq!(drained(&traces(&spools)), [b"short".as_slice()]);
 }
