@@ -41,13 +41,18 @@ const BELOW_THE_EXPORTER: [&str; 14] = [
     "rustls_platform_verifier",
 ];
 
+/// What tells of exporting. It would add to what it tells of.
+const EXPORTER: &str = "telemetry::pipeline";
+
 /// Whether spans and events of `metadata` may reach traces and exported logs, whatever `RUST_LOG` says. A crate is
 /// known by its whole name: an application may be called `tonic_shop`.
 fn may_leave(target: &str, level: &Level) -> bool {
     // Asked of every event: a search for "::" takes ten times as long.
     let end = target.as_bytes().iter().position(|byte| *byte == b':');
     let krate = &target[..end.unwrap_or(target.len())];
-    *level <= Level::INFO && !BELOW_THE_EXPORTER.contains(&krate) && !krate.starts_with("opentelemetry")
+    let is_exporting =
+        BELOW_THE_EXPORTER.contains(&krate) || krate.starts_with("opentelemetry") || target.starts_with(EXPORTER);
+    *level <= Level::INFO && !is_exporting
 }
 
 /// The spans that may reach traces, whatever `RUST_LOG` says.

@@ -12,14 +12,14 @@ use tokio::sync::Notify;
 use crate::kinds::{client, serve, told};
 
 /// A collector on a runtime of its own, as another process would be.
-struct Collector {
-    otlp: String,
-    otlp_http: String,
-    view: String,
+pub(crate) struct Collector {
+    pub(crate) otlp: String,
+    pub(crate) otlp_http: String,
+    pub(crate) view: String,
     _runtime: Runtime,
 }
 
-fn collector() -> Collector {
+pub(crate) fn collector() -> Collector {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let bind = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let listeners = Listeners { grpc: bind(), http: bind(), query: bind() };
@@ -42,7 +42,7 @@ fn points(view: &str, service: &str, metric: &str) -> u64 {
     stats["metrics"][service][metric].as_u64().unwrap_or_else(|| panic!("{stats}"))
 }
 
-fn get(url: String) -> String {
+pub(crate) fn get(url: String) -> String {
     let client = Builder::new_current_thread().enable_all().build().unwrap();
     client.block_on(async { reqwest::get(url).await?.text().await }).unwrap()
 }

@@ -8,6 +8,7 @@ mod parenting;
 mod context;
 mod answers;
 mod export;
+mod feedback;
 mod pipeline;
 mod corners;
 mod http_server;
