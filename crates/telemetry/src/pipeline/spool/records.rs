@@ -71,11 +71,20 @@ impl Records {
         Ok(Some(found))
     }
 
-    /// The body of a record, unless it is not the one that was written.
-    pub(super) fn body(&mut self, found: &Found) -> io::Result<Option<Bytes>> {
+    /// The body of a record, unless it is not the one that was written: then moves the cursor into it, as records may
+    /// stand in its place.
+    pub(super) fn body(&mut self, found: &Found, cursor: &mut Cursor) -> io::Result<Option<Bytes>> {
+        let body = self.whole_body(found)?;
+        if body.is_none() {
+            cursor.offset = found.inside();
+        }
+        Ok(body)
+    }
+
+    fn whole_body(&mut self, found: &Found) -> io::Result<Option<Bytes>> {
         // No longer than the file: see `header`.
         let mut body = vec![0; found.header.length as usize];
-        self.file.seek(SeekFrom::Start(found.at + HEADER as u64))?;
+        self.file.seek(SeekFrom::Start(found.inside()))?;
         match self.file.read_exact(&mut body) {
             Ok(()) => Ok(found.header.is_of(&body).then(|| body.into())),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
@@ -97,7 +106,7 @@ impl Records {
     fn after(&mut self, found: &Found) -> io::Result<u64> {
         let end = found.at + found.header.record_length();
         let is_whole = end == self.length || self.header(end)?.is_some();
-        Ok(if is_whole { end } else { found.at + HEADER as u64 })
+        Ok(if is_whole { end } else { found.inside() })
     }
 
     /// The first record at `at` or behind it, of those whose sequence is not less than `least`.
@@ -149,6 +158,15 @@ impl Records {
             }
         };
         Ok(&self.window[start..])
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    /// Where its body begins.
+    fn inside(&self) -> u64 {
+        self.at + HEADER as u64
     }
 }
 

@@ -153,7 +153,7 @@ impl Segment {
             if self.is_earlier && found.is_done {
                 continue;
             }
-            let body = records.body(&found)?;
+            let body = records.body(&found, &mut cursor)?;
             self.cursor = cursor;
             let items = found.header.items;
             let Some(body) = body else { return Ok(Next::Corrupt(self.waiting.take(items))) };

@@ -95,7 +95,7 @@ fn read(mut records: Records, bytes: &[u8]) -> Vec<Vec<u8>> {
         before = place;
         // As much memory is taken as this says.
         assert!(found.at + found.header.record_length() <= bytes.len() as u64, "{found:?}");
-        bodies.extend(records.body(&found).unwrap().map(|body| body.to_vec()));
+        bodies.extend(records.body(&found, &mut cursor).unwrap().map(|body| body.to_vec()));
     }
     bodies
 }
@@ -139,4 +139,15 @@ proptest! {
     fn bytes_that_are_no_segment_are_known_as_such(bytes in vec(any::<u8>(), 1..3000)) {
         prop_assert!(opened(&bytes).is_none());
     }
+}
+
+#[test]
+fn a_record_that_ends_where_the_body_of_a_torn_one_would_is_read() {
+    let (torn, last) = ([1; 100], b"the last");
+    let mut bytes = Vec::new();
+    put_file_header(SALT, &mut bytes);
+    Piece::Record { sequence: 0, body: torn.to_vec() }.put(&mut bytes);
+    bytes.truncate(bytes.len() - HEADER - last.len());
+    Piece::Record { sequence: 1, body: last.to_vec() }.put(&mut bytes);
+    assert_eq!(read(opened(&bytes).unwrap(), &bytes), [last]);
 }
