@@ -173,7 +173,11 @@ impl Exporting {
                     self.numbers.remove(&ended.map_or_else(|error| error.id(), |(task, ())| task));
                     self.is_stalled = false;
                 }
-                () = sleep_until(self.waits_since + STALL), if waits => self.is_stalled = true,
+                () = sleep_until(self.waits_since + STALL), if waits => {
+                    self.is_stalled = true;
+                    // Now, so that what is due already is taken at once.
+                    self.put_aside(Reason::ExportFailed);
+                }
                 () = delivery.closing().over(), if !is_over => is_over = true,
             }
         }
