@@ -21,7 +21,12 @@
 //! record is lost that was being written, and it is skipped. When the machine stops, the last seconds may be lost.
 //! [`done`](Spool::done) marks a record in place; one that had arrived and was not marked yet is sent again.
 //!
-//! Whatever becomes of the files, a record comes out as it went in, in order, or is counted as lost.
+//! # What is damaged
+//!
+//! Whatever becomes of the files, a record comes out as it went in, in its order and once in a process, or not at all. Then
+//! the process that has written it counts it. A later one knows only what it finds: a record that is damaged counts as
+//! one, a segment that ends in the middle of a record as one as well, however many were behind it. It does not miss files
+//! that are gone, and records behind an end that looks like one, nor one whose state reads as done.
 
 use std::fs;
 use std::io::{self, ErrorKind};
