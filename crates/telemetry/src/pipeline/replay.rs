@@ -19,8 +19,8 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// How often to look for what processes have left that have ended since this one began.
 pub(super) const LOOK_AROUND: Duration = Duration::from_secs(30);
 
-/// Sends what is in the spool, until a shutdown begins. While there is nothing, looks every `look_around` for what others
-/// have left.
+/// Sends what is in the spool, until a shutdown begins. While there is nothing, looks every `look_around` for what
+/// others have left.
 pub(super) async fn replay(delivery: Arc<Delivery>, spool: Arc<Spool>, sender: Sender, look_around: Duration) {
     tokio::select! {
         () = replay_for_ever(&delivery, &spool, &sender, look_around) => {}

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A process takes the first free slot, one with left-overs before others. At its start, and now and then while it has
-//! nothing to send again, it moves there what is left in other slots that nobody holds. It appends to segments of its own only, and removes each when all of its records are done.
+//! nothing to send again, it moves there what is left in other slots that nobody holds. It appends to segments of its own
+//! only, and removes each when all of its records are done.
 //!
 //! # What survives
 //!
@@ -23,10 +24,10 @@
 //!
 //! # What is damaged
 //!
-//! Whatever becomes of the files, a record comes out as it went in, in its order and once in a process, or not at all. Then
-//! the process that has written it counts it. A later one knows only what it finds: a record that is damaged counts as
-//! one, a segment that ends in the middle of a record as one as well, however many were behind it. It does not miss files
-//! that are gone, and records behind an end that looks like one, nor one whose state reads as done.
+//! Whatever becomes of the files, a record comes out as it went in, in its order and once in a process, or not at all.
+//! Then the process that has written it counts it. A later one knows only what it finds: a record that is damaged counts
+//! as one, and so does the end of a segment that is cut off inside a record, however many were behind it. Unnoticed go
+//! segments that are removed, what is cut off between two records, and a record whose state reads as done.
 
 use std::fs;
 use std::io::{self, ErrorKind};

@@ -65,6 +65,8 @@ pub struct SpoolStatus {
     pub max_bytes: u64,
     /// Records that could not be read and were skipped, whichever process wrote them.
     pub corrupt_records: u64,
+    /// Files of another format that were set aside, not sent.
+    pub quarantined: u64,
 }
 
 // === impl Exported ===
@@ -108,6 +110,7 @@ impl Lane {
                     bytes: status.bytes,
                     max_bytes: spool.max_bytes(),
                     corrupt_records: status.corrupt_records,
+                    quarantined: status.quarantined,
                 }
             }),
         }

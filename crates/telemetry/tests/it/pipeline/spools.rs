@@ -162,5 +162,9 @@ async fn what_is_of_another_format_is_told_of_once_and_left_alone() {
         stderr.matches("TELEMETRY_SPOOL_DIR holds files of another format: 1 are not sent").count()
     };
     assert_eq!((times_told(), times_told()), (1, 0));
-    assert_eq!(fs::read(segment.with_extension("segment.quarantined")).unwrap(), bytes);
+    let aside = segment.with_extension("segment.quarantined");
+    assert_eq!(fs::read(&aside).unwrap(), bytes);
+    fs::rename(aside, segment).unwrap();
+    let second = patient(faulty.address, &[settings[3]]);
+    assert_eq!(second.exports().spans.spool.unwrap().quarantined, 1);
 }
