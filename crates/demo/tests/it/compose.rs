@@ -21,6 +21,8 @@ mod storage;
 mod ports;
 mod settings;
 mod hosts;
+mod spools;
+mod scraping;
 
 mod components;
 mod pipelines;

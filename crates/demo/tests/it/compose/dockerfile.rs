@@ -57,6 +57,18 @@ pub(super) fn environment(program: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether a folder of an image is that of the user its program runs as: a fresh volume mounted there is too.
+pub(super) fn is_owner(program: &str, folder: &str) -> bool {
+    let dockerfile = unfolded(&read("Dockerfile"));
+    let stages = stages(&dockerfile);
+    let user = said(&stages, program, "USER").first().copied().unwrap_or_default();
+    let chown = format!("--chown={user}");
+    said(&stages, program, "COPY").iter().any(|copied| {
+        let mut words = copied.split_whitespace();
+        words.any(|word| word == chown) && words.next_back() == Some(folder)
+    })
+}
+
 fn faults(dockerfile: &str) -> Faults {
     let mut faults = Faults::new();
     if dockerfile.lines().any(|line| line.replace(' ', "").to_lowercase().starts_with("#syntax=")) {

@@ -10,7 +10,7 @@ use crate::markdown::commands;
 use crate::shell::words;
 
 /// What a service publishes, in either spelling: the address and port on this machine, and the port in the container.
-fn published(service: &Value) -> Vec<(String, String, String)> {
+pub(super) fn published(service: &Value) -> Vec<(String, String, String)> {
     let short = |port: &str| {
         let parts: Vec<_> = port.rsplitn(3, ':').collect();
         let part = |index: usize| parts.get(index).copied().unwrap_or_default().to_owned();

@@ -10,7 +10,7 @@ use crate::compose::pipelines::is_jaeger;
 use crate::compose::{Faults, assert_sound, collectors};
 
 /// The most that one queue may take on disk or in memory, when it is bounded in bytes.
-const MOST_BYTES: u64 = 128 * 1024 * 1024;
+pub(super) const MOST_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The most requests, when it is bounded in those.
 const MOST_REQUESTS: u64 = 10_000;

@@ -23,7 +23,8 @@ fn shared() -> BTreeSet<String> {
     let readme = read(README);
     let names = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let names = names.flat_map(|(names, _)| names.split("`, `"));
-    let told: BTreeSet<_> = names.filter(|name| name.starts_with("OTEL_") || *name == "RUST_LOG").collect();
+    let is_shared = |name: &&str| ["OTEL_", "TELEMETRY_", "RUST_LOG"].iter().any(|start| name.starts_with(start));
+    let told: BTreeSet<_> = names.filter(is_shared).collect();
     let of_signals = told.iter().flat_map(|name| {
         let of_traces = name.replace("_OTLP_", "_OTLP_TRACES_");
         let of_logs = name.replace("_OTLP_", "_OTLP_LOGS_").replace("_BSP_", "_BLRP_");

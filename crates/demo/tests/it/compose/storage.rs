@@ -11,7 +11,7 @@ use crate::compose::{Faults, SYSTEMS, assert_sound, folder, read, system};
 pub(super) struct Mount<'a> {
     pub(super) source: &'a str,
     pub(super) target: &'a str,
-    writable: bool,
+    pub(super) writable: bool,
 }
 
 /// What a service mounts, in either spelling.
