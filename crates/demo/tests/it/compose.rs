@@ -36,6 +36,7 @@ mod grafana;
 mod datasources;
 mod dashboards;
 mod alerts;
+mod series;
 
 mod dockerfile;
 

@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::json::{list, text};
 
 /// The dashboards, by their file's name.
-const DASHBOARDS: [(&str, &str); 4] = [
+const DASHBOARDS: [(&str, &str); 5] = [
     ("collector.json", include_str!("../../../../../compose/grafana/dashboards/collector.json")),
     ("service-graph.json", include_str!("../../../../../compose/grafana/dashboards/service-graph.json")),
     ("shop.json", include_str!("../../../../../compose/grafana/dashboards/shop.json")),
+    ("telemetry.json", include_str!("../../../../../compose/grafana/dashboards/telemetry.json")),
     ("trace.json", include_str!("../../../../../compose/grafana/dashboards/trace.json")),
 ];
 

@@ -19,7 +19,7 @@ pub(super) fn rules_and_tests() -> (Vec<String>, Vec<String>) {
     (of("groups"), of("tests"))
 }
 
-fn alerts(rules: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn alerts(rules: &Value) -> impl Iterator<Item = &Value> {
     items(&rules["groups"]).iter().flat_map(|group| items(&group["rules"])).filter(|rule| rule["alert"].is_string())
 }
 
