@@ -186,7 +186,8 @@ impl Run {
 
     fn damage(&mut self, file: Index, damage: Damage) {
         let segments = segments(&self.spool());
-        let files: Vec<_> = segments.iter().filter(|path| path.exists()).collect();
+        let has_bytes = |path: &&PathBuf| path.metadata().is_ok_and(|file| file.len() > 0);
+        let files: Vec<_> = segments.iter().filter(has_bytes).collect();
         if files.is_empty() {
             return;
         }
