@@ -4,7 +4,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{SpanBuilder, SpanContext, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, InstrumentationScope};
-use opentelemetry_sdk::trace::SdkTracer;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tonic::transport::Endpoint;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
@@ -159,6 +159,14 @@ impl Telemetry {
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         bridge::layer(self.tracer.clone())
+    }
+
+    /// What makes spans for libraries that use OpenTelemetry's own API:
+    /// `opentelemetry::global::set_tracer_provider(telemetry.tracer_provider())`, of `opentelemetry` 0.33. They are sampled,
+    /// counted and exported with all others, and stand below the call in which they are made. Leave it to
+    /// [`shutdown`](Self::shutdown) to shut it down.
+    pub fn tracer_provider(&self) -> SdkTracerProvider {
+        self.pipeline.spans().clone()
     }
 
     /// What decides of the service's traces, and what was decided so far and why.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opentelemetry::trace::{Tracer, TracerProvider};
 use telemetry::testing::{Spans, Trace};
 use telemetry::{Deadline, Service, TrustTrace};
 use tonic::{Request, Status};
@@ -63,6 +64,26 @@ async fn a_trace_is_the_same_snapshot_from_run_to_run() {
         test INTERNAL use_case
           test INTERNAL spawned
     ");
+}
+
+#[tokio::test]
+async fn spans_of_a_librarys_own_tracer_stand_below_the_call() {
+    let spans = Spans::new();
+    let telemetry = spans.service(Service::new("test", "0"));
+    let tracer = telemetry.tracer_provider().tracer("library");
+    let handler = handler(move |_| {
+        tracer.in_span("look_up", |_| {});
+        async { Ok(messages([Ok(String::new())])) }
+    });
+    let address = serve(telemetry.rpc_server().trust(TrustTrace::All), handler).await;
+    client(&telemetry, address).call("Unary", "").await.unwrap();
+    spans.traces().await.remove(0).assert_tree(
+        "
+        test CLIENT test.v1.Kinds/Unary
+          test SERVER test.v1.Kinds/Unary
+            test INTERNAL look_up
+    ",
+    );
 }
 
 #[tracing::instrument(err)]
