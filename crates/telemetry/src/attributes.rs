@@ -61,13 +61,15 @@ pub(crate) fn last_of_each(attributes: &mut Vec<KeyValue>) {
     }
 }
 
-/// A number that is the same for the same key: its length and its last letters, by which most keys differ.
+/// A number that is the same for the same key: of its length and of its first and last letters, by which most keys differ.
 fn mark_of(key: &str) -> u64 {
-    let last = key.as_bytes().last_chunk::<7>().map_or_else(
-        || key.bytes().fold(0, |mark, byte| mark << 8 | u64::from(byte)),
-        |[a, b, c, d, e, f, g]| u64::from_be_bytes([0, *a, *b, *c, *d, *e, *f, *g]),
-    );
-    last | (key.len() as u64) << 56
+    let bytes = key.as_bytes();
+    let (first, last) = match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_ne_bytes(*first), u64::from_ne_bytes(*last)),
+        _ => (0, bytes.iter().fold(0, |mark, byte| mark << 8 | u64::from(*byte))),
+    };
+    // The golden ratio's digits, odd: no two first halves are multiplied to the same.
+    first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last ^ (bytes.len() as u64) << 56
 }
 
 #[cfg(test)]
@@ -91,7 +93,7 @@ mod tests {
 
     #[test]
     fn keys_that_look_alike_are_kept() {
-        let keys = ["a.method", "b.method", "", "x", "y", "method"];
+        let keys = ["a.method", "b.method", "", "x", "y", "method", "client.address", "server.address"];
         let mut attributes: Vec<_> = keys.map(|key| KeyValue::new(key, 1)).to_vec();
         last_of_each(&mut attributes);
         assert_eq!(attributes, keys.map(|key| KeyValue::new(key, 1)));

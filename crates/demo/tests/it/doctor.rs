@@ -90,7 +90,7 @@ impl Servers {
     async fn fill_the_queue_of(&self, name: &str) {
         let url = format!("http://{}/telemetry", self.addresses(name)[1]);
         // In flight, and in the queue of one.
-        const ROOM: u64 = 4 + 1;
+        const ROOM: u64 = 16 + 1;
         let full = async {
             loop {
                 let told: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();

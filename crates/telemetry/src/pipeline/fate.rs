@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::health::Health;
+use super::health::{Health, State};
 use super::report::{Account, Dropped, Replayed};
 use super::signal::Signal;
 use crate::clock::BUCKETS;
@@ -169,6 +169,10 @@ impl Fate {
 
     pub(super) fn operations(&self) -> Operations {
         lock(&self.operations).clone()
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        lock(&self.health).state() == State::Failing
     }
 
     pub(super) fn health(&self) -> Health {

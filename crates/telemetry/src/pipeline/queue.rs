@@ -18,7 +18,10 @@ use super::fate::{Fate, Reason};
 use super::wait_for;
 
 /// How many requests may be on their way at once: with one, a collector that takes 20 ms to answer takes fifty a second.
-const MOST_AT_ONCE: usize = 4;
+const MOST_AT_ONCE: usize = 16;
+
+/// The same while exporting fails: what tries again and again is not to be many.
+const MOST_WHILE_FAILING: usize = 4;
 
 /// How long requests wait for others before they go to the spool: the collector does not answer.
 const STALL: Duration = Duration::from_millis(200);
@@ -209,7 +212,8 @@ impl Exporting {
 
     /// Sends what was taken, as far as there is room on the way.
     fn start(&mut self) {
-        while self.under_way.len() < MOST_AT_ONCE
+        let most = if self.delivery.fate().is_failing() { MOST_WHILE_FAILING } else { MOST_AT_ONCE };
+        while self.under_way.len() < most
             && let Some(request) = self.taken.pop_front()
         {
             let room = self.buffers.leave(&request);

@@ -2,7 +2,9 @@
 
 use opentelemetry::{Array, Key, StringValue, Value};
 
-use super::protobuf::{VARINT, double, head, length_with_head, string, string_length, tag, varint, varint_length};
+use super::protobuf::{
+    DELIMITED, VARINT, double, head, length_with_head, string, string_length, tag, varint, varint_length,
+};
 
 /// Fields of `AnyValue`; as alternatives of a `oneof` they are sent even if they are zero or empty.
 const STRING: u32 = 1;
@@ -10,6 +12,14 @@ const BOOL: u32 = 2;
 const INTEGER: u32 = 3;
 const DOUBLE: u32 = 4;
 const ARRAY: u32 = 5;
+
+/// How long a key and its text may be together for [`short`] to do: with what stands between them they stay below 128.
+const SHORT: usize = 120;
+
+/// The tags of a `KeyValue`'s key and value, and of an `AnyValue`'s text.
+const KEY: u8 = (1 << 3 | DELIMITED) as u8;
+const VALUE: u8 = (2 << 3 | DELIMITED) as u8;
+const TEXT: u8 = (STRING << 3 | DELIMITED) as u8;
 
 /// What becomes an `AnyValue`.
 trait Any {
@@ -23,11 +33,27 @@ trait Any {
 /// Appends an attribute as the message field `field`.
 pub(super) fn attribute(field: u32, key: &Key, value: &Value, out: &mut Vec<u8>) {
     let key = key.as_str();
+    if let Value::String(text) = value
+        && !key.is_empty()
+        && key.len() + text.as_str().len() < SHORT
+    {
+        return short(field, key, text.as_str(), out);
+    }
     let of_value = value.length();
     head(field, string_length(key) + length_with_head(of_value), out);
     string(1, key, out);
     head(2, of_value, out);
     value.write(out);
+}
+
+/// The same for a text, with every length in one byte.
+fn short(field: u32, key: &str, text: &str, out: &mut Vec<u8>) {
+    let (of_key, of_text) = (key.len() as u8, text.len() as u8);
+    head(field, usize::from(of_key + of_text) + 6, out);
+    out.extend_from_slice(&[KEY, of_key]);
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(&[VALUE, of_text + 2, TEXT, of_text]);
+    out.extend_from_slice(text.as_bytes());
 }
 
 // === impl Any ===

@@ -4,7 +4,8 @@
 /// A tag's type of a number in seven bits a byte.
 pub(super) const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
-const DELIMITED: u32 = 2;
+/// That of what begins with its length.
+pub(super) const DELIMITED: u32 = 2;
 const FIXED32: u32 = 5;
 
 /// How many bytes are kept free for the length of a [`message`]: right from 128 to 16383 bytes, as nearly all spans are.
@@ -13,8 +14,13 @@ const USUAL_WIDTH: usize = 2;
 /// Appends what stands before a field of `length` bytes: a text, bytes or a message.
 #[inline]
 pub(super) fn head(field: u32, length: usize, out: &mut Vec<u8>) {
-    tag(field, DELIMITED, out);
-    varint(length as u64, out);
+    if field < 0x10 && length < 0x80 {
+        // As nearly all are: two bytes, and one look at whether there is room for them.
+        out.extend_from_slice(&[(field << 3 | DELIMITED) as u8, length as u8]);
+    } else {
+        tag(field, DELIMITED, out);
+        varint(length as u64, out);
+    }
 }
 
 /// How long such a field is together with its head, if its number is below 16.
