@@ -4,7 +4,7 @@ use clap::Parser;
 
 use crate::Error;
 use crate::processes::{Outcome, measure};
-use crate::report::{Spread, Table, delivered};
+use crate::report::{Spread, Table, delivered, mebibytes};
 use crate::run::{Candidate, Run, Sampling, Scenario, Transport};
 use crate::selection::Selection;
 
@@ -90,6 +90,7 @@ impl Arguments {
             requests: self.requests,
             concurrency: self.concurrency,
             queue: self.queue,
+            spool: None,
             otlp: String::new(),
         }
     }
@@ -142,8 +143,4 @@ impl Arguments {
             delivered(rounds.iter().map(|round| (round.received, round.cost.ended))),
         ]
     }
-}
-
-fn mebibytes(kibibytes: u64) -> f64 {
-    kibibytes as f64 / 1024.0
 }

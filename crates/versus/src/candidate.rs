@@ -1,13 +1,17 @@
-//! The program that is measured, and the sink: which of them, its one argument says.
+//! The program that is measured, or receives what another one sends: which of them, its one argument says.
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Error;
+use crate::collector::collector;
+use crate::flood::flood;
 use crate::load::{Cost, measure};
 use crate::run::{Candidate, Run, Transport};
 use crate::sink::sink;
+use crate::task::Task;
 use crate::variants::bare::Bare;
 use crate::variants::ours::Ours;
 use crate::variants::tonic_tracing_opentelemetry::TonicTracingOpentelemetry;
@@ -20,14 +24,20 @@ pub type AllocationCount = fn() -> u64;
 /// What the programs `candidate` and `counted` do.
 ///
 /// # Errors
-/// When the argument is neither `sink` nor a [`Run`] as JSON, when telemetry cannot be set up, and when a call fails.
+/// When the argument is no task as JSON, when telemetry cannot be set up, and when a call fails.
 pub fn candidate(allocations: Option<AllocationCount>) -> Result<(), Error> {
-    let argument = std::env::args().nth(1).ok_or("one argument is needed: `sink`, or a run as JSON")?;
-    if argument == "sink" {
-        return Builder::new_current_thread().enable_all().build()?.block_on(sink());
+    let argument = std::env::args().nth(1).ok_or("one argument is needed: a task as JSON, such as `\"sink\"`")?;
+    match serde_json::from_str(&argument)? {
+        Task::Sink => Builder::new_current_thread().enable_all().build()?.block_on(sink()),
+        Task::Collector(manners) => Builder::new_current_thread().enable_all().build()?.block_on(collector(manners)),
+        Task::Calls(run) => print(&measured(&run, allocations)?),
+        Task::Outage(outage) => print(&outage.measured()?),
+        Task::Flood(task) => print(&flood(&task)?),
     }
-    let cost = measured(&serde_json::from_str(&argument)?, allocations)?;
-    writeln!(io::stdout(), "{}", serde_json::to_string(&cost)?)?;
+}
+
+fn print(result: &impl Serialize) -> Result<(), Error> {
+    writeln!(io::stdout(), "{}", serde_json::to_string(result)?)?;
     Ok(())
 }
 
@@ -44,7 +54,7 @@ fn measured(run: &Run, allocations: Option<AllocationCount>) -> Result<Cost, Err
     }
 }
 
-fn runtime(transport: Transport) -> io::Result<Runtime> {
+pub(crate) fn runtime(transport: Transport) -> io::Result<Runtime> {
     match transport {
         Transport::Tcp => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
         Transport::Memory => Builder::new_current_thread().enable_all().build(),

@@ -86,6 +86,7 @@ impl Arguments {
             concurrency: 1,
             // Room for every span: callgrind lets one thread run at a time, not always the exporter's in time.
             queue: usize::try_from((self.warm_up + self.requests) * MOST_SPANS)?,
+            spool: None,
             otlp: String::new(),
         };
         let without = Run { requests: 0, ..with.clone() };
@@ -124,9 +125,9 @@ impl Arguments {
 
 /// Runs `program` under callgrind: how many instructions it took from start to end, all threads, and what it says.
 fn count(program: &str, run: &Run) -> Result<(u64, Cost, Received), Error> {
-    let ((instructions, cost), received) = with_sink(program, run, |run| {
+    let ((instructions, cost), received) = with_sink(program, run, |task| {
         let valgrind = ["--tool=callgrind", "--callgrind-out-file=/dev/null", program];
-        let output = Command::new("valgrind").args(valgrind).arg(run).output()?;
+        let output = Command::new("valgrind").args(valgrind).arg(task.argument()?).output()?;
         let told = String::from_utf8_lossy(&output.stderr);
         succeeded("callgrind", output.status.success()).map_err(|error| format!("{error}: {told}"))?;
         let collected = told.lines().find_map(|line| line.split_once("Collected :"));

@@ -3,9 +3,11 @@
 //! ```text
 //! cargo bench -p versus --features peers --bench calls
 //! cargo bench -p versus --features peers --bench instructions     # where valgrind is installed
+//! cargo bench -p versus --features peers --bench pipeline
+//! cargo bench -p versus --features peers --bench outage
 //! ```
 //!
-//! Both take options after `--`; `--help` lists them. Without the feature the crate is empty, so that no other build
+//! All take options after `--`; `--help` lists them. Without the feature the crate is empty, so that no other build
 //! of the workspace sees the peers.
 //!
 //! Every candidate serves the same unary call with the same messages, one HTTP/2 connection per hop, client and server
@@ -23,8 +25,18 @@
 //! `instructions` runs each candidate under callgrind, the calls on one thread and connected in memory, twice: with the
 //! warm-up only, and with the calls to be counted. The difference is what these cost in user space, export included.
 //!
-//! For a profile run the program by hand, built with `CARGO_PROFILE_BENCH_STRIP=none`: `candidate sink` prints an
-//! address, and its counts once its input ends; `candidate '{"otlp": ADDRESS, ..}'` does one `Run` and prints its cost.
+//! `pipeline` measures what spans go through from their end to a collector, ours and the one that all peers have. One
+//! thread makes spans of twelve attributes (some 450 bytes), each millisecond as many as are due, and nothing else; the
+//! collector, a process of its own, counts them. The first table is the highest rate at which no turn has lost a span,
+//! found by halving; the second what becomes of spans at given rates. CPU time is that of the whole process, the making
+//! of the spans included: `spans alone` is what that costs.
+//!
+//! `outage` makes calls while the collector misbehaves, each time beside the same calls with one that answers. The
+//! latencies are those of calls whose callers rest between them, so that the machine is not full.
+//!
+//! For a profile run the program by hand, built with `CARGO_PROFILE_BENCH_STRIP=none`: `candidate '"sink"'` prints an
+//! address, and its counts once its input ends; `candidate '{"calls": {"otlp": ADDRESS, ..}}'` does one `Run` and prints
+//! its cost.
 #![cfg(feature = "peers")]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -37,15 +49,24 @@ mod wire;
 mod variants;
 mod load;
 mod sink;
+mod collector;
+mod flood;
+mod latency;
+mod task;
 mod processes;
 mod calls;
 mod instructions;
+mod search;
+mod pipeline;
+mod outage;
 mod report;
 
 pub use calls::calls;
 pub use candidate::{AllocationCount, candidate};
 pub use instructions::instructions;
-pub use run::{Attributes, Candidate, Run, Sampling, Scenario, Transport};
+pub use outage::outage;
+pub use pipeline::pipeline;
+pub use run::{Attributes, Candidate, Pipeline, Run, Sampling, Scenario, Transport};
 
 /// What a bench and the programs that it runs fail with.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -61,7 +61,7 @@ pub(crate) async fn measure<V: Variant>(
 }
 
 /// Starts the servers, the last hop first, and connects to the first one.
-async fn connect<V: Variant>(variant: &V, run: &Run, servers: &mut JoinSet<()>) -> Result<V::Caller, Error> {
+pub(crate) async fn connect<V: Variant>(variant: &V, run: &Run, servers: &mut JoinSet<()>) -> Result<V::Caller, Error> {
     let mut next = None;
     for hop in (0..run.scenario.hops()).rev() {
         let shop = Shop { next, steps: run.scenario == Scenario::Steps };
@@ -128,17 +128,17 @@ async fn call<C: Place>(caller: &C, requests: u64, concurrency: u64) -> Result<(
     Ok(())
 }
 
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The kernel's high-water mark of this process's memory, in KiB.
-fn peak_memory() -> io::Result<u64> {
+pub(crate) fn peak_memory() -> io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let number = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|number| number.trim().parse().ok());

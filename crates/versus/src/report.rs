@@ -86,3 +86,7 @@ pub(crate) fn delivered(rounds: impl Iterator<Item = (Received, u64)>) -> String
     let shares = rounds.filter(|(_, ended)| *ended > 0).map(|(received, ended)| received.spans as f64 / ended as f64);
     shares.min_by(f64::total_cmp).map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
+
+pub(crate) fn mebibytes(kibibytes: u64) -> f64 {
+    kibibytes as f64 / 1024.0
+}

@@ -24,6 +24,8 @@ pub struct Run {
     pub concurrency: u64,
     /// Spans that may wait for the exporter; what ends beyond them is lost.
     pub queue: usize,
+    /// The directory for spans that the collector does not take; only we have one.
+    pub spool: Option<String>,
     /// The sink's address.
     pub otlp: String,
 }
@@ -45,6 +47,18 @@ pub enum Candidate {
     TonicTracingOpentelemetry,
     /// tower-otel.
     TowerOtel,
+}
+
+/// What spans go through from their end to a collector.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pipeline {
+    /// Nothing: they are made and forgotten.
+    None,
+    /// The crate `telemetry`.
+    Ours,
+    /// The SDK's batch processor and opentelemetry-otlp, which all peers use.
+    Stock,
 }
 
 /// What is called.
@@ -102,6 +116,18 @@ impl fmt::Display for Candidate {
             Self::Tutorial => "hand-written tutorial",
             Self::TonicTracingOpentelemetry => "tonic-tracing-opentelemetry 0.42",
             Self::TowerOtel => "tower-otel 0.12",
+        })
+    }
+}
+
+// === impl Pipeline ===
+
+impl fmt::Display for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "spans alone",
+            Self::Ours => "ours",
+            Self::Stock => "BatchSpanProcessor and opentelemetry-otlp 0.33",
         })
     }
 }

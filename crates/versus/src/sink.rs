@@ -81,9 +81,9 @@ struct Span {
 
 /// A message of which nothing is looked at.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Anything {}
+pub(crate) struct Anything {}
 
-type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Says its address on stdout, counts until stdin ends, and says what it has counted.
 pub(crate) async fn sink() -> Result<(), Error> {
@@ -102,7 +102,7 @@ pub(crate) async fn sink() -> Result<(), Error> {
     Ok(())
 }
 
-async fn end_of_input() {
+pub(crate) async fn end_of_input() {
     // An input that cannot be read has ended too.
     let _ = stdin().read_to_end(&mut Vec::new()).await;
 }

@@ -13,7 +13,7 @@ use crate::shop::{Place, Shop};
 
 pub(crate) mod bare;
 pub(crate) mod ours;
-mod stock;
+pub(crate) mod stock;
 pub(crate) mod tonic_tracing_opentelemetry;
 pub(crate) mod tower_otel;
 pub(crate) mod tutorial;

@@ -49,6 +49,8 @@ impl Ours {
             ("OTEL_TRACES_SAMPLER", sampler),
             ("OTEL_TRACES_SAMPLER_ARG", &ratio),
             ("OTEL_BSP_MAX_QUEUE_SIZE", &run.queue.to_string()),
+            // Unset, if it is empty.
+            ("TELEMETRY_SPOOL_DIR", run.spool.as_deref().unwrap_or_default()),
             ("OTEL_LOGS_EXPORTER", "none"),
             ("OTEL_METRICS_EXPORTER", metrics),
         ]
@@ -91,7 +93,7 @@ impl Variant for Ours {
     }
 
     async fn flush(&self) -> u64 {
-        self.telemetry.flush(Duration::from_secs(60)).await.ended
+        self.telemetry.flush(Duration::from_secs(60)).await.spans.ended
     }
 }
 

@@ -22,6 +22,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::Error;
 use crate::run::{Attributes, Run};
 
+/// The specification's default of `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`.
+const BATCH: usize = 512;
+
 /// The pipeline of every peer.
 pub(crate) struct Stock {
     provider: SdkTracerProvider,
@@ -44,15 +47,10 @@ impl Stock {
     /// Sets the process up: provider, propagator and subscriber.
     pub(crate) fn install(run: &Run) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let exporter = {
-            let _guard = runtime.enter();
-            SpanExporter::builder().with_tonic().with_endpoint(&run.otlp).build()?
-        };
+        let inner = processor(&run.otlp, run.queue, BATCH, &runtime)?;
         let ended = Arc::<AtomicU64>::default();
-        let batches = BatchConfigBuilder::default().with_max_queue_size(run.queue).build();
-        let inner = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let provider = SdkTracerProvider::builder()
-            .with_resource(Resource::builder().with_service_name("versus").build())
+            .with_resource(resource())
             .with_sampler(run.sampling.sampler())
             .with_span_processor(Tally { inner, attributes: run.attributes, ended: Arc::clone(&ended) })
             .build();
@@ -76,6 +74,23 @@ impl Stock {
         let _ = tokio::task::spawn_blocking(move || provider.force_flush()).await;
         self.ended.load(Ordering::Relaxed)
     }
+}
+
+/// The batch processor before the exporter, whose connection lives on `runtime`.
+pub(crate) fn processor(
+    otlp: &str,
+    queue: usize,
+    batch: usize,
+    runtime: &Runtime,
+) -> Result<BatchSpanProcessor, Error> {
+    let _guard = runtime.enter();
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(otlp).build()?;
+    let batches = BatchConfigBuilder::default().with_max_queue_size(queue).with_max_export_batch_size(batch).build();
+    Ok(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
+}
+
+pub(crate) fn resource() -> Resource {
+    Resource::builder().with_service_name("versus").build()
 }
 
 /// What is recorded: INFO and above, and tonic-tracing-opentelemetry's spans, which are of TRACE.

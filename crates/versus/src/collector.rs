@@ -1,0 +1,138 @@
+//! An OTLP/gRPC collector that counts spans and looks at nothing in them: as light as can be, for it shares the machine with
+//! those that send a million a second. It can misbehave.
+
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::time::sleep;
+use tonic::body::Body;
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
+use tower_service::Service;
+
+use crate::Error;
+use crate::sink::{Answer, Anything, end_of_input};
+
+/// How a collector behaves.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Manners {
+    /// Takes everything, and says so after so many milliseconds.
+    Answers(u64),
+    /// Says UNAVAILABLE at once.
+    Unavailable,
+    /// Takes connections, and never says a word.
+    Silent,
+    /// Nobody listens.
+    Absent,
+}
+
+#[derive(Clone, Debug)]
+struct Collector {
+    manners: Manners,
+    spans: Arc<AtomicU64>,
+}
+
+/// As much of `ExportTraceServiceRequest` as is needed to count its spans.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Export {
+    #[prost(message, repeated, tag = "1")]
+    resources: Vec<ResourceSpans>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ResourceSpans {
+    #[prost(message, repeated, tag = "2")]
+    scopes: Vec<ScopeSpans>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ScopeSpans {
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    spans: Vec<Bytes>,
+}
+
+/// Says its address on stdout, behaves until stdin ends, and says how many spans it has taken.
+pub(crate) async fn collector(manners: Manners) -> Result<(), Error> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind("127.0.0.1:0".parse()?)?;
+    writeln!(io::stdout(), "http://{}", socket.local_addr()?)?;
+    let spans = Arc::<AtomicU64>::default();
+    match manners {
+        // The port is bound, so that nobody else comes to listen there.
+        Manners::Absent => end_of_input().await,
+        Manners::Silent => silent(socket.listen(1024)?).await?,
+        Manners::Answers(_) | Manners::Unavailable => {
+            let incoming = TcpIncoming::from(socket.listen(1024)?).with_nodelay(Some(true));
+            let collector = Collector { manners, spans: Arc::clone(&spans) };
+            Server::builder().add_service(collector).serve_with_incoming_shutdown(incoming, end_of_input()).await?;
+        }
+    }
+    writeln!(io::stdout(), "{}", spans.load(Ordering::Relaxed))?;
+    Ok(())
+}
+
+async fn silent(listener: TcpListener) -> io::Result<()> {
+    let mut connections = Vec::new();
+    let mut ended = std::pin::pin!(end_of_input());
+    loop {
+        tokio::select! {
+            connection = listener.accept() => connections.push(connection?),
+            () = &mut ended => return Ok(()),
+        }
+    }
+}
+
+// === impl Collector ===
+
+impl NamedService for Collector {
+    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+}
+
+impl Service<http::Request<Body>> for Collector {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answer<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let collector = self.clone();
+        Box::pin(async move {
+            let grpc = Grpc::new(ProstCodec::<Anything, Export>::default());
+            Ok(grpc.max_decoding_message_size(usize::MAX).unary(collector, request).await)
+        })
+    }
+}
+
+impl UnaryService<Export> for Collector {
+    type Response = Anything;
+    type Future = Answer<Result<Response<Anything>, Status>>;
+
+    fn call(&mut self, request: Request<Export>) -> Self::Future {
+        let Manners::Answers(after) = self.manners else {
+            return Box::pin(async { Err(Status::unavailable("not now")) });
+        };
+        let resources = request.into_inner().resources;
+        let scopes = resources.iter().flat_map(|resource| &resource.scopes);
+        self.spans.fetch_add(scopes.map(|scope| scope.spans.len() as u64).sum(), Ordering::Relaxed);
+        Box::pin(async move {
+            if after > 0 {
+                sleep(Duration::from_millis(after)).await;
+            }
+            Ok(Response::new(Anything {}))
+        })
+    }
+}
