@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 ///
 /// [`Config::default`] is what holds when neither a flag nor a variable says otherwise; it reads no environment.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(name = "collector", version, about)]
+#[command(name = "collector", version, long_about = None)]
+#[command(about = "Keeps in memory what it receives over OTLP, to be read through Jaeger's query API")]
 pub struct Config {
     /// Where OTLP/gRPC is received.
     #[arg(long, env = "COLLECTOR_GRPC", value_name = "ADDRESS", default_value_t = Config::default().grpc)]
