@@ -31,6 +31,27 @@ pub(crate) fn of(metrics: &ResourceMetrics) -> Vec<Point> {
     metrics.scope_metrics().flat_map(|scope| scope.metrics()).flat_map(points).collect()
 }
 
+/// How many series there are, for those who do not need them.
+pub(crate) fn count(metrics: &ResourceMetrics) -> usize {
+    metrics.scope_metrics().flat_map(|scope| scope.metrics()).map(counted).sum()
+}
+
+fn counted(metric: &Metric) -> usize {
+    fn points<T>(data: &MetricData<T>) -> usize {
+        match data {
+            MetricData::Gauge(gauge) => gauge.data_points().count(),
+            MetricData::Sum(sum) => sum.data_points().count(),
+            MetricData::Histogram(histogram) => histogram.data_points().count(),
+            MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
+        }
+    }
+    match metric.data() {
+        AggregatedMetrics::F64(data) => points(data),
+        AggregatedMetrics::U64(data) => points(data),
+        AggregatedMetrics::I64(data) => points(data),
+    }
+}
+
 fn points(metric: &Metric) -> Vec<Point> {
     match metric.data() {
         AggregatedMetrics::F64(data) => values(metric, data, |value| value),
@@ -94,3 +115,6 @@ impl Display for Point {
         if self.attributes.is_empty() { Ok(()) } else { f.write_str("]") }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ fn temporality(environment: &Environment) -> Temporality {
 
 impl PushMetricExporter for MetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let items = points::of(metrics).len() as u64;
+        let items = points::count(metrics) as u64;
         if items == 0 {
             return Ok(());
         }
