@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+
+use crate::lock::lock;
 
 /// The environment variables that decide what is emitted and where to: a value, so that tests and several services in
 /// one process each have their own.
@@ -85,7 +87,7 @@ impl Environment {
     /// Notes something to tell once logs have somewhere to go. Never the value: it may hold a secret.
     pub(crate) fn warn(&self, name: &str, what: &str) {
         let warning = format!("{name} {what}");
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = lock(&self.warnings);
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
@@ -93,7 +95,7 @@ impl Environment {
 
     /// Everything noted so far.
     pub(crate) fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.warnings))
     }
 }
 

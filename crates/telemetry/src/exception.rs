@@ -2,7 +2,7 @@ use std::any::{Any, type_name};
 use std::collections::hash_map::DefaultHasher;
 use std::error::Error;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use opentelemetry::trace::TraceContextExt;
 use opentelemetry::{Context, KeyValue};
@@ -10,6 +10,7 @@ use opentelemetry::{Context, KeyValue};
 use crate::attributes::fitting;
 use crate::bridge::EXCEPTION_TARGET;
 use crate::error_chain::error_chain;
+use crate::lock::lock;
 use crate::{scope, semconv};
 
 /// Tells of an error that ends here: as one log record at ERROR and one event of the current span, with
@@ -128,7 +129,7 @@ impl Told {
     }
 
     fn add(&mut self, chain: Chain) -> bool {
-        let mut told = self.list().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(self.list());
         let is_part = |before: &Chain| before.contains(&chain[0]) || chain.contains(&before[0]);
         let is_news = !told.iter().any(is_part);
         if is_news {

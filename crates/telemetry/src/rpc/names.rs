@@ -8,6 +8,8 @@ use std::sync::{LazyLock, Mutex, PoisonError, RwLock};
 use foldhash::HashMap;
 use tonic::GrpcMethod;
 
+use crate::lock::lock;
+
 static DECLARED: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
 static GENERATED: LazyLock<RwLock<HashMap<Generated, &'static str>>> = LazyLock::new(RwLock::default);
 
@@ -17,7 +19,7 @@ pub(crate) struct Generated(GrpcMethod<'static>);
 
 /// The one text of this name.
 pub(super) fn declared(name: &str) -> &'static str {
-    let mut names = DECLARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut names = lock(&DECLARED);
     if let Some(name) = names.get(name) {
         return name;
     }

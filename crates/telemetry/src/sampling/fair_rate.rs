@@ -6,6 +6,7 @@ use super::allowance::{Allowance, Pace};
 use super::chance::{self, CHANCES};
 use super::report::MethodShare;
 use super::striped::{Counter, Striped};
+use crate::lock::lock;
 
 /// How many methods have a share of their own; those beyond it have one together.
 const MOST_METHODS: usize = 200;
@@ -107,7 +108,7 @@ impl FairRate {
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.window)
     }
 
     /// Gives a method a part of its own, unless there are too many.

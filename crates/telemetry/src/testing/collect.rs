@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Span as _, SpanKind, Status, TracerProvider};
@@ -16,6 +16,7 @@ use crate::handle::Telemetry;
 use crate::http_method::KnownMethods;
 use crate::init::propagators;
 use crate::limits::Limits;
+use crate::lock::lock;
 use crate::pipeline::Pipeline;
 use crate::semconv;
 use crate::service::Service;
@@ -127,7 +128,7 @@ impl Spans {
     /// Those that could leave the process: INFO and above, and not of the libraries below the exporter. None of a test that
     /// sets a subscriber of its own.
     pub fn logs(&self) -> Vec<String> {
-        self.seen.logs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen.logs).clone()
     }
 
     /// What has been measured, once all spans have ended and no call and no request is in flight.
@@ -182,7 +183,7 @@ impl Spans {
 
 impl Seen {
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.spans)
     }
 
     /// Whether this span has started here and not ended.
@@ -191,11 +192,11 @@ impl Seen {
     }
 
     pub(super) fn log(&self, line: String) {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        lock(&self.logs).push(line);
     }
 
     fn measuring(&self) -> MutexGuard<'_, Vec<Measuring>> {
-        self.measuring.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.measuring)
     }
 }
 

@@ -1,5 +1,5 @@
 use std::fmt::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, Weak};
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
@@ -8,6 +8,7 @@ use tracing::{Event, Subscriber};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::layer::{Context as LayerContext, Layer};
 
+use crate::lock::lock;
 use crate::logs::Escaped;
 use crate::testing::collect::Seen;
 
@@ -32,7 +33,7 @@ pub(super) fn collect_for(seen: Weak<Seen>) {
 }
 
 fn collecting() -> MutexGuard<'static, Vec<Weak<Seen>>> {
-    COLLECTING.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&COLLECTING)
 }
 
 // === impl LogCollector ===
