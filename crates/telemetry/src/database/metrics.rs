@@ -1,7 +1,7 @@
 //! How long statements take, by what they do.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use opentelemetry::metrics::{BoundHistogram, Histogram, Meter};
@@ -11,6 +11,7 @@ use super::DatabaseSystem;
 use super::sql::without_values;
 use super::summary::summary;
 use crate::attributes::bounded;
+use crate::lock::{read, write};
 use crate::semconv;
 
 /// The bounds, in seconds, of the buckets that the conventions ask for (semantic conventions 1.45,
@@ -100,7 +101,7 @@ impl Known {
     /// The class of `text`. A text to which no values are bound may hold some, so it is not kept.
     pub(super) fn class(&self, text: &str, is_parameterised: bool) -> Arc<Class> {
         let known = |texts: &HashMap<Box<str>, Arc<Class>>| texts.get(text).cloned();
-        if let Some(class) = known(&self.texts.read().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(class) = known(&read(&self.texts)) {
             return class;
         }
         let new = |is_kept| {
@@ -110,7 +111,7 @@ impl Known {
         if !is_parameterised {
             return new(false);
         }
-        let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
+        let mut texts = write(&self.texts);
         if texts.len() >= MOST_TEXTS && !texts.contains_key(text) {
             return new(false);
         }

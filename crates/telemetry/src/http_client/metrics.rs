@@ -2,7 +2,7 @@
 //! request costs a few look-ups.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 
 use super::asked::Asked;
 use crate::clock::BUCKETS;
+use crate::lock::{read, write};
 use crate::semconv;
 
 /// For how many kinds of requests series are bound; the rest are recorded without. Only a client that calls wherever it
@@ -74,7 +75,7 @@ impl RequestMeter {
 
     /// Counts a request that is sent.
     pub(super) fn count(&self, asked: &Asked) -> InFlight {
-        let known = self.bound.read().unwrap_or_else(PoisonError::into_inner).get(asked).cloned();
+        let known = read(&self.bound).get(asked).cloned();
         let series = known.unwrap_or_else(|| self.series(asked));
         series.count(1);
         InFlight(series)
@@ -82,7 +83,7 @@ impl RequestMeter {
 
     /// The series of these requests, bound where there is room.
     fn series(&self, asked: &Asked) -> Arc<Series> {
-        let mut bound = self.bound.write().unwrap_or_else(PoisonError::into_inner);
+        let mut bound = write(&self.bound);
         if !bound.contains_key(asked) && bound.len() == MOST_KINDS {
             return Arc::new(Series { instruments: self.instruments.clone(), asked: asked.clone(), bound: None });
         }
@@ -111,7 +112,7 @@ impl Series {
         let elapsed = elapsed.as_secs_f64();
         let durations = self.bound.as_ref().map(|bound| &bound.durations);
         if let Some(durations) = durations
-            && let Some(duration) = durations.read().unwrap_or_else(PoisonError::into_inner).get(ending)
+            && let Some(duration) = read(durations).get(ending)
         {
             return duration.record(elapsed);
         }
@@ -120,7 +121,7 @@ impl Series {
         // Recorded before it is bound: a bound series is exported even if nothing was recorded yet.
         self.instruments.duration.record(elapsed, &attributes);
         let Some(durations) = durations else { return };
-        let mut durations = durations.write().unwrap_or_else(PoisonError::into_inner);
+        let mut durations = write(durations);
         if durations.len() < MOST_ENDINGS {
             durations.entry(ending.clone()).or_insert_with(|| self.instruments.duration.bind(&attributes));
         }

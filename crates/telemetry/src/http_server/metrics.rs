@@ -2,7 +2,7 @@
 //! request costs a few look-ups.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use foldhash::HashMap as FastMap;
@@ -12,6 +12,7 @@ use opentelemetry::{KeyValue, StringValue};
 use super::asked::Asked;
 use super::serving::Ending;
 use crate::clock::BUCKETS;
+use crate::lock::{read, write};
 use crate::semconv;
 
 /// How many routes have series of their own; the rest are counted without a route. No real service comes near it.
@@ -93,19 +94,19 @@ impl RequestMeter {
     }
 
     fn active(&self, asking: &Asking) -> BoundUpDownCounter<i64> {
-        let bound = self.bound.read().unwrap_or_else(PoisonError::into_inner).get(asking).cloned();
+        let bound = read(&self.bound).get(asking).cloned();
         bound.unwrap_or_else(|| {
-            let mut all = self.bound.write().unwrap_or_else(PoisonError::into_inner);
+            let mut all = write(&self.bound);
             all.entry(asking.clone()).or_insert_with(|| self.active.bind(&asking.attributes())).clone()
         })
     }
 
     /// The series of the route called `name`, made if need be; `None` where there are enough.
     fn route(&self, name: &str) -> Option<Arc<Route>> {
-        if let Some(route) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(route) = read(&self.routes).get(name) {
             return Some(Arc::clone(route));
         }
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut routes = write(&self.routes);
         if !routes.contains_key(name) && routes.len() == MOST_ROUTES {
             return None;
         }
@@ -130,7 +131,7 @@ impl Asking {
 impl Route {
     fn record(&self, duration: &Histogram<f64>, elapsed: Duration, series: Series) {
         let elapsed = elapsed.as_secs_f64();
-        if let Some(bound) = self.durations.read().unwrap_or_else(PoisonError::into_inner).get(&series) {
+        if let Some(bound) = read(&self.durations).get(&series) {
             return bound.record(elapsed);
         }
         let mut attributes = series.asking.attributes().to_vec();
@@ -139,7 +140,7 @@ impl Route {
         attributes.extend(series.ending.attributes());
         // Recorded before it is bound: a bound series is exported even if nothing was recorded yet.
         duration.record(elapsed, &attributes);
-        let mut durations = self.durations.write().unwrap_or_else(PoisonError::into_inner);
+        let mut durations = write(&self.durations);
         if durations.len() < MOST_ENDINGS {
             durations.entry(series).or_insert_with(|| duration.bind(&attributes));
         }

@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use foldhash::HashMap;
@@ -12,6 +12,7 @@ use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Mete
 use tonic::Code;
 
 use crate::clock::BUCKETS;
+use crate::lock::{read, write};
 use crate::rpc::methods::{Method, Standing};
 use crate::rpc::names::Generated;
 use crate::rpc::outcome::{Outcome, Side, code_name};
@@ -114,7 +115,7 @@ impl<K: Eq + Hash> CallMeter<K> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.methods.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        read(&self.methods).get(key).cloned()
     }
 
     /// The series of the method called `name`, made if need be; `None` where there are enough.
@@ -126,7 +127,7 @@ impl<K: Eq + Hash> CallMeter<K> {
         if let Some(series) = self.find(key) {
             return Some(series);
         }
-        let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
+        let mut methods = write(&self.methods);
         if !methods.contains_key(key) && methods.len() == MOST_METHODS {
             return None;
         }

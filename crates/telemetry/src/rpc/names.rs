@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
-use std::sync::{LazyLock, Mutex, PoisonError, RwLock};
+use std::sync::{LazyLock, Mutex, RwLock};
 
 use foldhash::HashMap;
 use tonic::GrpcMethod;
 
-use crate::lock::lock;
+use crate::lock::{lock, read, write};
 
 static DECLARED: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
 static GENERATED: LazyLock<RwLock<HashMap<Generated, &'static str>>> = LazyLock::new(RwLock::default);
@@ -38,11 +38,11 @@ impl Generated {
 
     /// `package.Service/Method`.
     pub(crate) fn name(&self) -> &'static str {
-        if let Some(name) = GENERATED.read().unwrap_or_else(PoisonError::into_inner).get(self) {
+        if let Some(name) = read(&GENERATED).get(self) {
             return name;
         }
         let name = declared(&format!("{}/{}", self.0.service(), self.0.method()));
-        GENERATED.write().unwrap_or_else(PoisonError::into_inner).insert(self.clone(), name);
+        write(&GENERATED).insert(self.clone(), name);
         name
     }
 }

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::allowance::{Allowance, Pace};
 use super::chance::{self, CHANCES};
 use super::report::MethodShare;
 use super::striped::{Counter, Striped};
-use crate::lock::lock;
+use crate::lock::{lock, read, write};
 
 /// How many methods have a share of their own; those beyond it have one together.
 const MOST_METHODS: usize = 200;
@@ -82,7 +82,7 @@ impl FairRate {
         if now >= self.window_ends.load(Ordering::Relaxed) {
             self.share_anew(now);
         }
-        if let Some(known) = self.methods.own().read().unwrap_or_else(PoisonError::into_inner).get(method) {
+        if let Some(known) = read(self.methods.own()).get(method) {
             return self.admits_one_of(known, now, chance);
         }
         match self.add(method) {
@@ -123,8 +123,7 @@ impl FairRate {
         let (name, added) = (Arc::from(name), Arc::new(Method::new()));
         let added = Arc::clone(methods.entry(Arc::clone(&name)).or_insert(added));
         for copy in self.methods.all() {
-            let mut copy = copy.write().unwrap_or_else(PoisonError::into_inner);
-            copy.insert(Arc::clone(&name), Arc::clone(&added));
+            write(copy).insert(Arc::clone(&name), Arc::clone(&added));
         }
         Some(added)
     }
@@ -143,7 +142,7 @@ impl FairRate {
             // Names that nobody asks for any more make room for others.
             window.methods.retain(|_, method| method.calls.sum() > 0);
             for copy in self.methods.all() {
-                copy.write().unwrap_or_else(PoisonError::into_inner).clone_from(&window.methods);
+                write(copy).clone_from(&window.methods);
             }
         }
         let all = || window.methods.values().map(Arc::as_ref).chain([&self.others]);
