@@ -20,6 +20,7 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::environment::Environment;
@@ -172,8 +173,7 @@ impl Pipeline {
     pub(crate) async fn flush(&self, limit: Duration) -> Report {
         if let Some(runtime) = &self.runtime {
             let flushed = flush(self.providers.clone(), self.lanes.clone(), runtime.handle().clone());
-            // Of the pipeline's runtime: the caller's may have no timer.
-            let _ = runtime.spawn(timeout(limit, flushed)).await;
+            let _ = within(runtime, limit, flushed).await;
         }
         self.report()
     }
@@ -181,7 +181,7 @@ impl Pipeline {
     pub(crate) async fn shutdown(&self, limit: Duration) -> Report {
         if let Some(runtime) = &self.runtime {
             let stopped = self.stop(runtime, limit);
-            let _ = runtime.spawn(timeout(limit.max(LONGEST_MARGIN), stopped)).await;
+            let _ = within(runtime, limit.max(LONGEST_MARGIN), stopped).await;
         }
         self.report()
     }
@@ -208,6 +208,12 @@ impl Drop for Pipeline {
         // Dropping a runtime inside another one panics.
         runtime.shutdown_background();
     }
+}
+
+/// Does `work` on `runtime`, for at most `limit`. The timer is made there as well: the caller's runtime may have none, or
+/// the caller no runtime.
+fn within(runtime: &Runtime, limit: Duration, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    runtime.spawn(async move { _ = timeout(limit, work).await })
 }
 
 /// Waits on this thread, for at most `limit`, until `work` on `runtime` is done. Says whether it is.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector::{Config, Listeners};
+use futures_util::FutureExt;
 use telemetry::{Environment, ExportState, Report, Service, Telemetry, TrustTrace};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -85,6 +86,19 @@ fn a_flush_sends_what_has_ended_from_a_runtime_of_one_thread_and_of_many() {
         assert!(services(&collector.view).contains(&format!("runtime-{index}")));
         assert_eq!(points(&collector.view, &format!("runtime-{index}"), DURATION), 1);
     }
+}
+
+#[test]
+fn a_flush_and_a_shutdown_need_neither_a_timer_of_the_callers_nor_a_runtime() {
+    let collector = collector();
+    let telemetry = exporting_to(&collector.otlp, "timeless");
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(call(&telemetry));
+    // Outside any runtime, as other executors poll.
+    assert!(telemetry.flush(Duration::from_secs(10)).now_or_never().is_none());
+    let timeless = Builder::new_current_thread().build().unwrap();
+    let flushed = timeless.block_on(telemetry.flush(Duration::from_secs(10)));
+    assert_eq!((flushed.spans.exported, flushed.lost()), (2, None));
+    assert_eq!(timeless.block_on(telemetry.shutdown(Duration::from_secs(10))).spans, flushed.spans);
 }
 
 #[test]
