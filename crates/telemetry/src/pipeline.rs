@@ -64,6 +64,9 @@ const DROP_LIMIT: Duration = Duration::from_secs(3);
 /// How long before its limit a shutdown gives up what is on its way, at most: time to spool and to count it.
 const LONGEST_MARGIN: Duration = Duration::from_millis(200);
 
+/// Longer than any process lives.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Providers, and what they export through.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
@@ -191,7 +194,7 @@ impl Pipeline {
         let mut stopped = lock(&self.stopped);
         let begin = || {
             let margin = (limit / 5).min(LONGEST_MARGIN);
-            self.closing.begin(Instant::now() + limit.saturating_sub(margin));
+            self.closing.begin(after(limit.saturating_sub(margin)));
             let ending = runtime.spawn(stop(self.providers.clone(), self.lanes.clone(), runtime.handle().clone()));
             ending.map(drop).boxed().shared()
         };
@@ -214,6 +217,12 @@ impl Drop for Pipeline {
 /// the caller no runtime.
 fn within(runtime: &Runtime, limit: Duration, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     runtime.spawn(async move { _ = timeout(limit, work).await })
+}
+
+/// The moment so much later, or one that no process lives to see.
+fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + NEVER)
 }
 
 /// Waits on this thread, for at most `limit`, until `work` on `runtime` is done. Says whether it is.

@@ -102,6 +102,19 @@ fn a_flush_and_a_shutdown_need_neither_a_timer_of_the_callers_nor_a_runtime() {
 }
 
 #[test]
+fn a_shutdown_may_have_any_time_there_is() {
+    let collector = collector();
+    let telemetry = exporting_to(&collector.otlp, "patient");
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(async {
+        call(&telemetry).await;
+        telemetry.flush(Duration::MAX).await;
+        telemetry.shutdown(Duration::MAX).await
+    });
+    assert_eq!((report.spans.exported, report.lost()), (2, None));
+}
+
+#[test]
 fn a_shutdown_sends_the_last_spans_and_may_be_repeated() {
     let collector = collector();
     let telemetry = exporting_to(&collector.otlp, "stopped");
