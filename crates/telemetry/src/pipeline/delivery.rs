@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -28,6 +28,10 @@ pub(super) struct Delivery {
     spooled: Notify,
     /// Whether requests go to the spool without being tried, for as long as there is something in it to try.
     is_away: AtomicBool,
+    /// Whether one request is to be tried all the same.
+    tries_one: AtomicBool,
+    /// How many requests were taken that had not been in the spool.
+    taken: AtomicU64,
 }
 
 /// Where to.
@@ -49,7 +53,8 @@ struct UnderWay<'d> {
 
 impl Delivery {
     pub(super) fn new(way: Way, spool: Option<Arc<Spool>>, fate: Arc<Fate>, closing: Closing) -> Self {
-        Self { way, spool, fate, closing, spooled: Notify::new(), is_away: AtomicBool::new(false) }
+        let (spooled, is_away, tries_one) = (Notify::new(), AtomicBool::new(false), AtomicBool::new(false));
+        Self { way, spool, fate, closing, spooled, is_away, tries_one, taken: AtomicU64::new(0) }
     }
 
     pub(super) fn way(&self) -> &Way {
@@ -84,7 +89,7 @@ impl Delivery {
     /// the latest.
     pub(super) async fn deliver(&self, body: Bytes, items: u64) {
         let under_way = UnderWay::new(self, body, items);
-        if self.is_away() {
+        if self.is_away() && !self.tries_one.swap(false, Ordering::Relaxed) {
             return under_way.spool(Reason::ExportFailed);
         }
         let started = Instant::now();
@@ -119,6 +124,13 @@ impl Delivery {
     pub(super) fn failed(&self, failure: &Failure) {
         self.is_away.store(true, Ordering::Relaxed);
         self.fate.failing(&|| failure.to_string());
+    }
+
+    /// What is in the spool was refused. Lets the next request be tried, for it may be no fault of the collector's; says how
+    /// many were taken so far without having been there.
+    pub(super) fn try_another(&self) -> u64 {
+        self.tries_one.store(true, Ordering::Relaxed);
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Waits until something is put into the spool.
@@ -170,6 +182,7 @@ impl<'d> UnderWay<'d> {
             items
         });
         fate.exported(self.items - rejected, false);
+        delivery.taken.fetch_add(1, Ordering::Relaxed);
         delivery.worked();
     }
 

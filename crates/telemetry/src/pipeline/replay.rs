@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use super::delivery::Delivery;
-use super::sender::{Backoff, Sender, Verdict};
+use super::sender::{Backoff, Failure, Sender, Verdict};
 use super::spool::{Record, Spool};
 
 /// How long the collector is left to others after each request, at least. It is as long as the request took, otherwise:
@@ -16,8 +16,19 @@ const LEAST_PAUSE: Duration = Duration::from_millis(2);
 /// How long a disk is left alone that does not give what is on it.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the oldest request is refused while others are taken before it is given up: all would wait behind it.
+const MOST_REFUSALS: u32 = 5;
+
 /// How often to look for what processes have left that have ended since this one began.
 pub(super) const LOOK_AROUND: Duration = Duration::from_secs(30);
+
+/// How often the oldest request was refused though the collector had taken others since it was refused before.
+#[derive(Debug, Default)]
+struct Refusals {
+    times: u32,
+    /// How many others were taken when it was refused last.
+    others: Option<u64>,
+}
 
 /// Sends what is in the spool, until a shutdown begins. While there is nothing, looks every `look_around` for what
 /// others have left.
@@ -29,7 +40,7 @@ pub(super) async fn replay(delivery: Arc<Delivery>, spool: Arc<Spool>, sender: S
 }
 
 async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender, look_around: Duration) {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut refusals) = (Backoff::default(), Refusals::default());
     let mut looks = interval_at(Instant::now() + look_around, look_around);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -49,11 +60,12 @@ async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender, lo
         let pause = match sender.attempt(record.body.clone()).await {
             Ok(rejected) => {
                 arrived(delivery, spool, &record, rejected.map_or((0, String::new()), |r| (r.items, r.message)));
-                backoff = Backoff::default();
+                (backoff, refusals) = (Backoff::default(), Refusals::default());
                 started.elapsed().max(LEAST_PAUSE)
             }
-            Err(failure) if failure.verdict == Verdict::BadRequest => {
+            Err(failure) if is_its_own_fault(&failure, delivery, &mut refusals) => {
                 arrived(delivery, spool, &record, (record.items, failure.to_string()));
+                refusals = Refusals::default();
                 LEAST_PAUSE
             }
             Err(failure) => {
@@ -62,6 +74,16 @@ async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender, lo
             }
         };
         sleep(pause).await;
+    }
+}
+
+/// Whether a request would be refused for ever. A collector says so of it, or shows it by what else it takes.
+fn is_its_own_fault(failure: &Failure, delivery: &Delivery, refusals: &mut Refusals) -> bool {
+    match failure.verdict {
+        Verdict::BadRequest => true,
+        // A collector that is full refuses one and takes another, for no fault of theirs.
+        Verdict::Refused if !failure.is_overload() => refusals.are_enough(delivery.try_another()),
+        Verdict::Refused | Verdict::Transient => false,
     }
 }
 
@@ -79,6 +101,17 @@ fn arrived(delivery: &Delivery, spool: &Spool, record: &Record, (rejected, reaso
     delivery.fate().exported(record.items - rejected, record.is_earlier);
     delivery.fate().rejected(rejected, record.is_earlier, &reason);
     delivery.worked();
+}
+
+// === impl Refusals ===
+
+impl Refusals {
+    /// Counts one more, after so many others were taken. Says whether there is no use in going on.
+    fn are_enough(&mut self, others: u64) -> bool {
+        let are_taken = self.others.replace(others).is_some_and(|before| before < others);
+        self.times += u32::from(are_taken);
+        self.times >= MOST_REFUSALS
+    }
 }
 
 #[cfg(test)]

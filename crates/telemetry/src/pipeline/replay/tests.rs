@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use axum::Router;
 use axum::extract::State;
 use bytes::Bytes;
+use http::StatusCode;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -21,6 +22,9 @@ use crate::pipeline::signal::Signal;
 use crate::pipeline::spool::Spools;
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// What the collector does not take, and does not say that it never will.
+const REFUSED: &str = "refused";
 
 /// A collector and what it is sent, in its order.
 struct Collector {
@@ -41,7 +45,13 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (sent, received) = unbounded_channel();
-        let take = async |State(sent): State<UnboundedSender<Bytes>>, body: Bytes| drop(sent.send(body));
+        let take = async |State(sent): State<UnboundedSender<Bytes>>, body: Bytes| {
+            if body == REFUSED {
+                return StatusCode::INTERNAL_SERVER_ERROR;
+            }
+            let _ = sent.send(body);
+            StatusCode::OK
+        };
         let server = axum::serve(listener, Router::new().fallback(take).with_state(sent));
         #[expect(clippy::disallowed_methods, reason = "belongs to no request")]
         tokio::spawn(server.into_future());
@@ -135,4 +145,31 @@ async fn a_disk_that_fails_is_not_asked_with_each_request_that_is_spooled() {
         collector.receives(&number.to_string()).await;
     }
     assert_eq!(process.spool.status().lost_items, 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_while_others_are_taken_is_given_up_and_holds_up_nothing() {
+    let directory = TempDir::new().unwrap();
+    let collector = Collector::start(&directory).await;
+    let process = collector.process();
+    process.spool(REFUSED);
+    process.spool("behind it");
+    process.replay(LOOK_AROUND);
+    let going_on = async {
+        while process.delivery.account(0).spooled > 0 {
+            process.delivery.deliver(Bytes::from_static(b"new"), 1).await;
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LIMIT, going_on).await.unwrap();
+    let account = process.delivery.account(0);
+    assert_eq!((account.rejected, account.dropped.all(), account.queued), (1, 0, 0));
+}
+
+#[test]
+fn a_collector_that_takes_nothing_at_all_is_asked_again_for_ever() {
+    let mut refusals = Refusals::default();
+    assert!((0..1000).all(|_| !refusals.are_enough(7)));
+    let until_enough = (8..).position(|others| refusals.are_enough(others)).unwrap();
+    assert_eq!(until_enough + 1, MOST_REFUSALS as usize);
 }

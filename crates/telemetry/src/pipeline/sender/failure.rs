@@ -82,6 +82,11 @@ impl Failure {
         Self { hint, is_guess: true, ..self }
     }
 
+    /// Whether the collector has no room at the moment.
+    pub(crate) fn is_overload(&self) -> bool {
+        self.hint == hints::OVERLOADED
+    }
+
     /// `error.type`: the gRPC code, such as `UNAVAILABLE`, the HTTP status, such as `503`, or `timeout`, `connection`,
     /// `unreadable_answer`, `settings`, `unreadable_request`, `stdout`.
     pub(crate) fn error_type(&self) -> &str {
