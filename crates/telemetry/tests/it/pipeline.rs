@@ -262,12 +262,12 @@ async fn what_there_is_no_room_for_is_counted_and_room_comes_back() {
     let hanging = Collector { hangs: true, ..Collector::default() };
     let settings = [("OTEL_BSP_MAX_QUEUE_SIZE", "2"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")];
     let telemetry = exporting_to(hanging.serve().await, &settings);
-    // Four are on their way, two wait, and there is room for no other.
-    for already in 1..=4 {
+    // Sixteen are on their way, two wait, and there is room for no other.
+    for already in 1..=16 {
         end(&telemetry, 1).await;
         hanging.has_received(already).await;
     }
     end(&telemetry, 5).await;
     let full = telemetry.report().spans;
-    assert_eq!((full.ended, full.queued, full.dropped.queue_full), (9, 6, 3));
+    assert_eq!((full.ended, full.queued, full.dropped.queue_full), (21, 18, 3));
 }

@@ -15,8 +15,8 @@ use super::*;
 const SPANS: u64 = 3000;
 const STEP: u64 = 30;
 
-/// What may wait, and be on its way besides: four requests.
-const MOST_QUEUED: u64 = 2048 + 4 * 512;
+/// What may wait, and be on its way besides: sixteen requests.
+const MOST_QUEUED: u64 = 2048 + 16 * 512;
 
 /// What is wrong with a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
