@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::Buf;
+use prost::encoding::{DecodeContext, decode_key, decode_varint, skip_field};
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
 use tonic::body::Body;
+use tonic::codec::{Codec, DecodeBuf, Decoder};
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -43,24 +45,9 @@ struct Collector {
     spans: Arc<AtomicU64>,
 }
 
-/// As much of `ExportTraceServiceRequest` as is needed to count its spans.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Export {
-    #[prost(message, repeated, tag = "1")]
-    resources: Vec<ResourceSpans>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct ResourceSpans {
-    #[prost(message, repeated, tag = "2")]
-    scopes: Vec<ScopeSpans>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct ScopeSpans {
-    #[prost(bytes = "bytes", repeated, tag = "2")]
-    spans: Vec<Bytes>,
-}
+/// How many spans an `ExportTraceServiceRequest` has: messages are counted in their place, not made.
+#[derive(Debug, Default)]
+struct Counted(u64);
 
 /// Says its address on stdout, behaves until stdin ends, and says how many spans it has taken.
 pub(crate) async fn collector(manners: Manners) -> Result<(), Error> {
@@ -111,23 +98,22 @@ impl Service<http::Request<Body>> for Collector {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let collector = self.clone();
         Box::pin(async move {
-            let grpc = Grpc::new(ProstCodec::<Anything, Export>::default());
+            let grpc = Grpc::new(Counted::default());
             Ok(grpc.max_decoding_message_size(usize::MAX).unary(collector, request).await)
         })
     }
 }
 
-impl UnaryService<Export> for Collector {
+impl UnaryService<Counted> for Collector {
     type Response = Anything;
     type Future = Answer<Result<Response<Anything>, Status>>;
 
-    fn call(&mut self, request: Request<Export>) -> Self::Future {
+    fn call(&mut self, request: Request<Counted>) -> Self::Future {
         let Manners::Answers(after) = self.manners else {
             return Box::pin(async { Err(Status::unavailable("not now")) });
         };
-        let resources = request.into_inner().resources;
-        let scopes = resources.iter().flat_map(|resource| &resource.scopes);
-        self.spans.fetch_add(scopes.map(|scope| scope.spans.len() as u64).sum(), Ordering::Relaxed);
+        let Counted(spans) = request.into_inner();
+        self.spans.fetch_add(spans, Ordering::Relaxed);
         Box::pin(async move {
             if after > 0 {
                 sleep(Duration::from_millis(after)).await;
@@ -135,4 +121,51 @@ impl UnaryService<Export> for Collector {
             Ok(Response::new(Anything {}))
         })
     }
+}
+
+// === impl Counted ===
+
+impl Codec for Counted {
+    type Encode = Anything;
+    type Decode = Self;
+    type Encoder = <ProstCodec<Anything, Anything> as Codec>::Encoder;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<Anything, Anything>::default().encoder()
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self::default()
+    }
+}
+
+impl Decoder for Counted {
+    type Item = Self;
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Self>, Status> {
+        let request = bytes.copy_to_bytes(bytes.remaining());
+        // `ResourceSpans` of the request, `ScopeSpans` of those, and spans of these.
+        let spans = spans(&request, &[1, 2, 2]).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Some(Self(spans)))
+    }
+}
+
+/// How many messages there are at the end of the fields of `path`, each in the one before.
+fn spans(mut message: &[u8], path: &[u32]) -> Result<u64, Error> {
+    let Some((field, below)) = path.split_first() else { return Ok(1) };
+    let mut count = 0;
+    while !message.is_empty() {
+        let (tag, wire_type) = decode_key(&mut message)?;
+        if tag == *field {
+            let length = usize::try_from(decode_varint(&mut message)?).unwrap_or(usize::MAX);
+            let (inner, rest) = message.split_at_checked(length).ok_or("a message that is cut")?;
+            count += spans(inner, below)?;
+            message = rest;
+        } else {
+            skip_field(wire_type, tag, &mut message, DecodeContext::default())?;
+        }
+    }
+    Ok(count)
 }
