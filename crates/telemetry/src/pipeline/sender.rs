@@ -208,7 +208,8 @@ impl Target {
 
     /// The failure with where it has happened, and without what a collector may have repeated of our secrets.
     fn tell(&self, mut failure: Failure) -> Failure {
-        failure.text = format!("{}:{}: {}", self.host, self.port, self.confidential.hide(&failure.text));
+        // Cut only now: the first half of a secret would not be known as one.
+        failure.text = format!("{}:{}: {}", self.host, self.port, bounded(&self.confidential.hide(&failure.text)));
         if failure.is_guess && self.has_taken.load(Ordering::Relaxed) { failure.hinted("") } else { failure }
     }
 

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 
 use http::HeaderMap;
@@ -17,17 +18,21 @@ pub(super) struct Confidential(Vec<String>);
 // === impl Confidential ===
 
 impl Confidential {
-    /// The values of the headers, and what stands behind a scheme such as `Bearer` in them; the URL's password.
+    /// The values of the headers, and what stands behind a scheme such as `Bearer` in them; the URL's login, also as HTTP
+    /// sends it, and what its query says. The longest first: a shorter one may be a part of it.
     pub(super) fn of(url: &Url, headers: &HeaderMap) -> Self {
         let values = headers.values().filter_map(|value| value.to_str().ok()).flat_map(|value| {
             let credentials = value.split_once(' ').map(|(_, credentials)| credentials.trim());
             [Some(value), credentials].into_iter().flatten().map(str::to_owned)
         });
-        let password = url
-            .password()
-            .into_iter()
-            .flat_map(|password| [password.to_owned(), percent_decode_str(password).decode_utf8_lossy().into_owned()]);
-        Self(values.chain(password).filter(|text| text.len() >= SHORTEST).collect())
+        // As they were written, and as they are meant.
+        let raw =
+            url.query().unwrap_or_default().split('&').filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+        let decoded = url.query_pairs().map(|(_, value)| value.into_owned());
+        let mut secrets: Vec<_> = values.chain(login(url)).chain(raw).chain(decoded).collect();
+        secrets.retain(|text| text.len() >= SHORTEST);
+        secrets.sort_by_key(|text| Reverse(text.len()));
+        Self(secrets)
     }
 
     /// The text without any of it.
@@ -43,5 +48,43 @@ impl Confidential {
 impl fmt::Debug for Confidential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
+    }
+}
+
+/// A URL's password, or what stands in its place, and all of it as a header has it (RFC 7617).
+fn login(url: &Url) -> Vec<String> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (name, password) = (url.username(), url.password());
+    if name.is_empty() && password.is_none() {
+        return Vec::new();
+    }
+    let secret = password.unwrap_or(name);
+    let header = base64(format!("{}:{}", decoded(name), decoded(password.unwrap_or_default())).as_bytes());
+    vec![secret.to_owned(), decoded(secret), header]
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = bytes.chunks(3).flat_map(|chunk| {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let digit = move |at: usize| char::from(DIGITS[(bits >> (18 - 6 * at)) as usize % DIGITS.len()]);
+        (0..4).map(move |at| if at <= chunk.len() { digit(at) } else { '=' })
+    });
+    digits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_known_as_http_sends_it() {
+        for (text, expected) in
+            [("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), ("test:123\u{a3}", "dGVzdDoxMjPCow==")]
+        {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!((base64(b"abc"), base64(b"ab"), base64(b"")), ("YWJj".to_owned(), "YWI=".to_owned(), String::new()));
     }
 }

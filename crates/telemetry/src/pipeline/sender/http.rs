@@ -19,7 +19,7 @@ use time::macros::format_description;
 use super::answer::{Answer, Rejected};
 use super::failure::{Failure, Verdict};
 use super::{CONNECT_TIMEOUT, KEEP_ALIVE, USER_AGENT, hints, json};
-use crate::attributes::{bounded, without_brackets};
+use crate::attributes::without_brackets;
 use crate::error_chain::error_chain;
 use crate::pipeline::otlp::{Otlp, Protocol};
 use crate::pipeline::signal::Signal;
@@ -140,7 +140,7 @@ fn taken(headers: &HeaderMap, body: &[u8]) -> Result<Option<Rejected>, Failure> 
         _ if body.len() > MAX_ANSWER => Err("it is too long".to_owned()),
         JSON => serde_json::from_slice(body).map_err(|error| error_chain(&error)),
         PROTOBUF | "" => Answer::decode(body).map_err(|error| error_chain(&error)),
-        other => Err(format!("it is {}", bounded(other))),
+        other => Err(format!("it is {other}")),
     };
     let unreadable = |reason| Failure::unreadable(format!("the answer is none of a collector: {reason}"));
     Ok(answer.map_err(|reason| unreadable(reason).hinted(hints::NOT_HTTP))?.rejected())
@@ -167,7 +167,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
         300..=399 => (Verdict::Refused, hints::REDIRECTED),
         _ => (Verdict::Refused, ""),
     };
-    let text = if reason.is_empty() { status.to_string() } else { format!("{status}: {}", bounded(&reason)) };
+    let text = if reason.is_empty() { status.to_string() } else { format!("{status}: {reason}") };
     let retry_after = retry_after(headers, SystemTime::now());
     Failure::new(verdict, status.as_str().to_owned(), text).after(retry_after).hinted(hint)
 }

@@ -47,6 +47,34 @@ async fn a_url_s_password_is_not_told_whether_the_collector_knows_it_or_not() {
 }
 
 #[tokio::test]
+async fn no_part_of_a_secret_is_told_where_a_long_answer_is_cut_or_two_secrets_begin_alike() {
+    for length in 4080..4100 {
+        let repeated: &'static str = format!("{}hunter2key", "x".repeat(length)).leak();
+        let collector = HttpCollector::answering([(400, repeated)]);
+        let told = failure_of(&sender_to(collector.serve().await, "http/protobuf", &[HEADERS])).await.to_string();
+        assert!(!told.contains("hunt") && told.len() < 4300, "{told}");
+    }
+    let collector = HttpCollector::answering([(401, "no hunter2key")]);
+    let alike = ("HEADERS", "x-short=hunter,x-long=hunter2key");
+    let told = failure_of(&sender_to(collector.serve().await, "http/protobuf", &[alike])).await.to_string();
+    assert!(told.contains("no [secret]") && !told.contains("2key"), "{told}");
+}
+
+#[tokio::test]
+async fn a_url_s_login_is_not_told_as_http_sends_it_nor_is_its_query() {
+    // Of `someone:hunter2`, and of a token in the place of a name.
+    let sent = "Basic c29tZW9uZTpodW50ZXIy, Basic aHVudGVyNDo=, hunter4, /?token=hunter%33 nor hunter3";
+    for login in ["someone:hunter2", "hunter4"] {
+        let collector = HttpCollector::answering([(401, sent)]);
+        let endpoint = format!("http://{login}@{}/?token=hunter%33", collector.serve().await);
+        let sender = sender_of(Signal::Traces, &[("ENDPOINT", &endpoint), ("PROTOCOL", "http/protobuf")]);
+        let told = failure_of(&sender).await.to_string();
+        let own = if login == "hunter4" { ["aHVud", "hunter4"] } else { ["c29t", "hunter2"] };
+        assert!(own.iter().chain(&["hunter3", "%33"]).all(|secret| !told.contains(secret)), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_sender_shows_no_secret() {
     for protocol in ["grpc", "http/protobuf", "http/json"] {
         let variables = [("ENDPOINT", "https://collector:1/?token=hunter2"), ("PROTOCOL", protocol), HEADERS];
