@@ -51,9 +51,16 @@ impl Telemetry {
     /// services; most want [`init()`](crate::init()).
     ///
     /// # Errors
-    /// When there is no thread to export from. A wrong value of a variable is none: it is told of with a warning, and the
-    /// default stands. Nor is a collector that does not answer.
+    /// When there is no thread to export from. A wrong value of a variable is none: it is told of with a warning, once the
+    /// process has a subscriber, and the default stands. Nor is a collector that does not answer.
     pub fn new(service: &Service, environment: &Environment) -> Result<Self, InitError> {
+        let telemetry = Self::untold(service, environment)?;
+        telemetry.pipeline.tell(environment.take_warnings());
+        Ok(telemetry)
+    }
+
+    /// The same, but what there is to warn of is still to be told.
+    pub(crate) fn untold(service: &Service, environment: &Environment) -> Result<Self, InitError> {
         unsupported::warn(environment);
         let (propagation, unknown) = propagators(environment);
         for name in unknown {

@@ -36,7 +36,7 @@ impl fmt::Debug for InitError {
 /// When a `tracing` subscriber is installed already. A collector that does not answer is no error: exporting begins when
 /// it does.
 pub fn init(service: Service, environment: Environment) -> Result<Telemetry, InitError> {
-    let telemetry = Telemetry::new(&service, &environment)?;
+    let telemetry = Telemetry::untold(&service, &environment)?;
     let exported_logs = telemetry.pipeline().logs().map(OpenTelemetryTracingBridge::new);
     let exported_logs = exported_logs.map(|layer| layer.with_filter(bridge::exported_events()));
     let filter = environment.get("RUST_LOG").unwrap_or_default();

@@ -18,4 +18,5 @@ mod unsampled;
 mod examples;
 mod exceptions;
 mod secrets;
+mod warnings;
 mod manual;
