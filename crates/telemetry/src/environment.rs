@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +23,19 @@ pub struct Environment {
 impl Environment {
     /// The variables of this process. Only `main` should ask for them.
     pub fn from_process() -> Self {
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+        Self::from_system(std::env::vars_os())
+    }
+
+    /// Those of a system whose texts may be no Unicode. That of one of ours is told of.
+    fn from_system(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string()));
+        let (good, bad): (Vec<_>, Vec<_>) =
+            variables.into_iter().filter_map(named).partition(|(_, value)| value.is_ok());
+        let environment: Self = good.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
+        for (name, _) in bad.iter().filter(|(name, _)| is_ours(name)) {
+            environment.warn(name, "is not UTF-8, ignored");
+        }
+        environment
     }
 
     /// The variable's value, unless it is unset or empty.
@@ -106,9 +119,28 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     }
 }
 
+/// Whether a variable may mean something here.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("OTEL_") || name.starts_with("TELEMETRY_") || name == "RUST_LOG"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_unicode_is_ignored_with_a_warning_if_it_is_ours() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let bytes = |value: &[u8]| OsString::from_vec(value.to_vec());
+        let variables: [(&str, &[u8]); 4] =
+            [("OTEL_SERVICE_NAME", b"\xff"), ("TELEMETRY_SPOOL_DIR", b"/\xff"), ("PATH", b"\xff"), ("HOME", b"/")];
+        let environment = Environment::from_system(variables.map(|(name, value)| (name.into(), bytes(value))));
+        assert_eq!((environment.get("OTEL_SERVICE_NAME"), environment.get("HOME")), (None, Some("/")));
+        let told = ["OTEL_SERVICE_NAME is not UTF-8, ignored", "TELEMETRY_SPOOL_DIR is not UTF-8, ignored"];
+        assert_eq!(environment.take_warnings(), told);
+    }
 
     fn one(name: &str, value: &str) -> Environment {
         [(name, value)].into_iter().collect()
