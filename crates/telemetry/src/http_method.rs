@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use http::Method;
 use opentelemetry::StringValue;
 
 use crate::environment::Environment;
@@ -25,9 +26,14 @@ impl Default for KnownMethods {
 
 impl KnownMethods {
     pub(crate) fn of(environment: &Environment) -> Self {
-        let Some(list) = environment.get("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS") else { return Self::default() };
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        Self(names.map(|name| StringValue::from(Arc::<str>::from(name))).collect())
+        const NAME: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
+        let Some(list) = environment.get(NAME) else { return Self::default() };
+        let names: Vec<_> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        if names.is_empty() || names.iter().any(|name| Method::from_bytes(name.as_bytes()).is_err()) {
+            environment.warn(NAME, "is not a list of HTTP methods, ignored");
+            return Self::default();
+        }
+        Self(names.into_iter().map(|name| StringValue::from(Arc::<str>::from(name))).collect())
     }
 
     /// The method as attributes say it, `_OTHER` for one that is not known. Names are case-sensitive.
@@ -61,6 +67,15 @@ mod tests {
         check(&methods, "QUERY", "QUERY", "QUERY");
         check(&methods, "get", "_OTHER", "HTTP");
         check(&methods, "PROPFIND", "_OTHER", "HTTP");
+    }
+
+    #[test]
+    fn what_is_no_list_of_methods_is_warned_of_and_the_standard_ones_hold() {
+        for wrong in [",", "GET;POST,G T", "GET,Ä"] {
+            let environment = [("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", wrong)].into_iter().collect();
+            check(&KnownMethods::of(&environment), "POST", "POST", "POST");
+            assert_eq!(environment.take_warnings().len(), 1, "{wrong}");
+        }
     }
 
     #[test]
