@@ -63,8 +63,8 @@ impl Telemetry {
     pub(crate) fn untold(service: &Service, environment: &Environment) -> Result<Self, InitError> {
         unsupported::warn(environment);
         let (propagation, unknown) = propagators(environment);
-        for name in unknown {
-            environment.warn("OTEL_PROPAGATORS", &format!("names {name:?}, which is not supported, left out"));
+        if !unknown.is_empty() {
+            environment.warn("OTEL_PROPAGATORS", "names others than `tracecontext`, `baggage` and `none`, left out");
         }
         let (name, resource) = (service.name(environment), service.resource(environment));
         let pipeline = Pipeline::new(environment, &name, resource, service.sampler(environment))?;

@@ -14,7 +14,13 @@ const EXPORTERS: [(&str, &str); 3] =
     [("OTEL_TRACES_EXPORTER", "console"), ("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")];
 
 /// Wrong, each of them.
-const WRONG: [(&str, &str); 2] = [("OTEL_BSP_MAX_QUEUE_SIZE", "hunter2"), ("OTEL_TRACES_SAMPLER", "hunter2")];
+const WRONG: [(&str, &str); 5] = [
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "hunter2"),
+    ("OTEL_TRACES_SAMPLER", "hunter2"),
+    ("OTEL_PROPAGATORS", "hunter2,tracecontext,hunter2too"),
+    ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET,hunter2 too"),
+    ("TELEMETRY_SAMPLING_RULES", "hunter2,*=hunter2"),
+];
 
 #[test]
 fn what_is_wrong_is_told_once_by_init_and_beside_a_subscriber_of_one_s_own() {
