@@ -76,7 +76,7 @@ impl Probe {
         };
         let silent = |_| format!("{address} has not answered in {PATIENCE:?}");
         let answer: Result<_, String> = timeout(PATIENCE, call).await.map_err(silent)?;
-        Answered::new(address, answer?)
+        Answered::new(service, address, answer?)
     }
 
     /// The span that is the calls' parent, as OTLP's JSON.
@@ -107,13 +107,17 @@ impl Probe {
 // === impl Answered ===
 
 impl Answered {
-    fn new(address: &str, answer: Result<MetadataMap, Status>) -> Result<Self, String> {
+    fn new(service: Service, address: &str, answer: Result<MetadataMap, Status>) -> Result<Self, String> {
         let failed = answer.as_ref().err();
         if failed.is_some_and(is_unreachable) {
             return Err(nothing_answers(address));
         }
         if let Some(foreign) = failed.and_then(Foreign::of) {
             return Err(format!("{address} is no service of the shop: it answered {foreign}"));
+        }
+        // Of what is behind the gateway it says INTERNAL.
+        if failed.is_some_and(|status| status.code() == Code::Unimplemented) {
+            return Err(format!("{address} is another service than {}: it answered UNIMPLEMENTED", service.name()));
         }
         let (trace_id, is_sampled) = trace(answer.as_ref().unwrap_or_else(Status::metadata))
             .ok_or_else(|| format!("{address} names no trace in its answer: is telemetry's layer in its server?"))?;

@@ -16,6 +16,7 @@ use crate::readme::readme;
 use crate::shop::{PATIENCE, bind};
 
 mod receivers;
+mod addresses;
 
 use receivers::{answering, nowhere, untrusted, with_wrong_clock};
 
