@@ -86,7 +86,11 @@ impl Slots {
     /// Takes a slot whose directory is there, unless somebody else has it.
     fn lock(&self, number: u64) -> io::Result<Option<Slot>> {
         let path = self.path(number);
-        let lock = private::options().write(true).create(true).truncate(false).open(path.join(LOCK))?;
+        // Read as well, or opening a pipe would wait for somebody to read it.
+        let lock = private::options().read(true).write(true).create(true).truncate(false).open(path.join(LOCK))?;
+        if !lock.metadata()?.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the lock is no file"));
+        }
         match lock.try_lock() {
             Ok(()) => Ok(Some(Slot { slots: self.clone(), number, path, lock })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -70,6 +70,15 @@ fn two_processes_never_share_and_what_a_dead_one_left_is_taken_over() {
 }
 
 #[test]
+fn a_slot_whose_lock_is_a_pipe_holds_nobody_up() {
+    let directory = TempDir::new().unwrap();
+    let slot = directory.path().join("order-0");
+    fs::create_dir(&slot).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(slot.join("lock")).status().unwrap().success());
+    assert_eq!(traces(&open(&directory)).slot.path(), directory.path().join("order-1"));
+}
+
+#[test]
 fn a_bit_that_flips_costs_its_record_and_is_counted() {
     const BODIES: [&[u8]; 3] = [b"the first body", b"the second body", b"the third body"];
     let directory = TempDir::new().unwrap();
