@@ -81,9 +81,9 @@ async fn replay_for_ever(delivery: &Delivery, spool: &Spool, sender: &Sender, lo
 fn is_its_own_fault(failure: &Failure, delivery: &Delivery, refusals: &mut Refusals) -> bool {
     match failure.verdict {
         Verdict::BadRequest => true,
+        Verdict::Refused => refusals.are_enough(delivery.try_another()),
         // A collector that is full refuses one and takes another, for no fault of theirs.
-        Verdict::Refused if !failure.is_overload() => refusals.are_enough(delivery.try_another()),
-        Verdict::Refused | Verdict::Transient => false,
+        Verdict::Full | Verdict::Transient => false,
     }
 }
 

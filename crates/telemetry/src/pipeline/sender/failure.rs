@@ -24,6 +24,8 @@ pub(crate) struct Failure {
 pub(crate) enum Verdict {
     /// The collector cannot be reached, or has too much to do: the same request may be sent again after a pause.
     Transient,
+    /// The collector has no room and does not say until when, which is no fault of the request's: as a refusal otherwise.
+    Full,
     /// Something is wrong with the request itself. It must never be sent again.
     BadRequest,
     /// A collector that refuses everything, for a reason that somebody may put right: sending the same request again makes
@@ -80,11 +82,6 @@ impl Failure {
 
     pub(super) fn guessed(self, hint: &'static str) -> Self {
         Self { hint, is_guess: true, ..self }
-    }
-
-    /// Whether the collector has no room at the moment.
-    pub(crate) fn is_overload(&self) -> bool {
-        self.hint == hints::OVERLOADED
     }
 
     /// `error.type`: the gRPC code, such as `UNAVAILABLE`, the HTTP status, such as `503`, or `timeout`, `connection`,

@@ -114,6 +114,7 @@ fn failure(signal: Signal, status: &Status) -> Failure {
         | Code::DataLoss => Verdict::Transient,
         // The collector is full. Only if it says until when is it to be asked again.
         Code::ResourceExhausted if retry_after.is_some() => Verdict::Transient,
+        Code::ResourceExhausted => Verdict::Full,
         _ => Verdict::Refused,
     };
     let hint = match status.code() {

@@ -54,7 +54,7 @@ async fn what_a_collector_takes_in_part_is_told_of_every_signal() {
 
 #[tokio::test]
 async fn each_code_says_what_becomes_of_a_request() {
-    use Verdict::{BadRequest, Refused, Transient};
+    use Verdict::{BadRequest, Full, Refused, Transient};
     for (code, verdict, name) in [
         (Code::Cancelled, Transient, "CANCELLED"),
         (Code::Unknown, Refused, "UNKNOWN"),
@@ -63,7 +63,7 @@ async fn each_code_says_what_becomes_of_a_request() {
         (Code::NotFound, Refused, "NOT_FOUND"),
         (Code::AlreadyExists, Refused, "ALREADY_EXISTS"),
         (Code::PermissionDenied, Refused, "PERMISSION_DENIED"),
-        (Code::ResourceExhausted, Refused, "RESOURCE_EXHAUSTED"),
+        (Code::ResourceExhausted, Full, "RESOURCE_EXHAUSTED"),
         (Code::FailedPrecondition, Refused, "FAILED_PRECONDITION"),
         (Code::Aborted, Transient, "ABORTED"),
         (Code::OutOfRange, Transient, "OUT_OF_RANGE"),
