@@ -62,10 +62,7 @@ impl Telemetry {
     /// The same, but what there is to warn of is still to be told.
     pub(crate) fn untold(service: &Service, environment: &Environment) -> Result<Self, InitError> {
         unsupported::warn(environment);
-        let (propagation, unknown) = propagators(environment);
-        if !unknown.is_empty() {
-            environment.warn("OTEL_PROPAGATORS", "names others than `tracecontext`, `baggage` and `none`, left out");
-        }
+        let propagation = propagators(environment);
         let (name, resource) = (service.name(environment), service.resource(environment));
         let pipeline = Pipeline::new(environment, &name, resource, service.sampler(environment))?;
         Ok(Self::of(pipeline, propagation, KnownMethods::of(environment)))

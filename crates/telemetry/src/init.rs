@@ -72,12 +72,15 @@ fn own_level(environment: &Environment) -> Option<LevelFilter> {
     level.ok()
 }
 
-/// The propagators that `OTEL_PROPAGATORS` names, and the names that mean nothing.
-pub(crate) fn propagators(environment: &Environment) -> (Propagation, Vec<String>) {
-    match environment.get("OTEL_PROPAGATORS") {
-        Some(names) => Propagation::from_names(names),
-        None => (Propagation::default(), Vec::new()),
+/// The propagators that `OTEL_PROPAGATORS` names.
+pub(crate) fn propagators(environment: &Environment) -> Propagation {
+    const NAME: &str = "OTEL_PROPAGATORS";
+    let Some(names) = environment.get(NAME) else { return Propagation::default() };
+    let (propagation, unknown) = Propagation::from_names(names);
+    if !unknown.is_empty() {
+        environment.warn(NAME, "names others than `tracecontext`, `baggage` and `none`, left out");
     }
+    propagation
 }
 
 #[cfg(test)]

@@ -34,10 +34,10 @@ impl Rule {
         const NAME: &str = "TELEMETRY_SAMPLING_RULES";
         let (mut rules, mut wrong) = (Vec::new(), Vec::new());
         let texts = environment.get(NAME).unwrap_or_default().split(',').map(str::trim);
-        for (number, text) in (1..).zip(texts.filter(|text| !text.is_empty())) {
+        for (number, text) in (1_u32..).zip(texts.filter(|text| !text.is_empty())) {
             match Self::parse(text) {
                 Some(rule) => rules.push(rule),
-                None => wrong.push(i32::to_string(&number)),
+                None => wrong.push(number.to_string()),
             }
         }
         if !wrong.is_empty() {

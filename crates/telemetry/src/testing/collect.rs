@@ -93,7 +93,7 @@ impl Spans {
         if let Some(provider) = pipeline.metrics() {
             self.seen.measuring().push(Measuring::new(name, reader, provider));
         }
-        Telemetry::of(pipeline, propagators(environment).0, KnownMethods::of(environment))
+        Telemetry::of(pipeline, propagators(environment), KnownMethods::of(environment))
     }
 
     /// One trace, once each of its spans has ended.
