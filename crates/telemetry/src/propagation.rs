@@ -11,6 +11,7 @@ mod baggage;
 mod metadata;
 mod interceptor;
 
+pub(crate) use baggage::joined;
 pub use interceptor::{ExtractContext, InContext, InjectContext, context_of, in_context};
 pub use metadata::{MetadataExtractor, MetadataInjector};
 pub(crate) use received::Caller;

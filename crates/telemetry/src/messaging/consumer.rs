@@ -6,10 +6,11 @@ use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
 
-use super::context::{MessageContext, joined};
+use super::context::MessageContext;
 use super::destination::{Destination, Operation};
 use super::operation::{Maker, MessageOperation, Plan};
 use crate::handle::Telemetry;
+use crate::propagation::joined;
 
 /// Makes CONSUMER spans for the messages that come from one destination; made by [`Telemetry::consumer`], cheap to clone.
 ///
@@ -114,7 +115,8 @@ impl Consumer {
             links.push(ambient.span().span_context().clone());
             parent = message.read(&ambient, self.maker.telemetry.propagation());
         }
-        let parent = parent.with_baggage(joined(ambient.baggage(), told.baggage(), &self.maker.baggage));
+        let is_allowed = |key: &str| self.maker.baggage.contains(&key);
+        let parent = parent.with_baggage(joined(ambient.baggage(), told.baggage(), is_allowed));
         self.maker.start(Plan {
             operation: Operation::Process,
             kind: SpanKind::Consumer,

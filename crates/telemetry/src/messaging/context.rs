@@ -3,7 +3,7 @@ use opentelemetry::Context;
 use opentelemetry::baggage::{Baggage, BaggageExt};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 
-use crate::propagation::Propagation;
+use crate::propagation::{Propagation, joined};
 
 /// The headers a context is carried by.
 const FIELDS: [&str; 3] = ["traceparent", "tracestate", "baggage"];
@@ -65,7 +65,8 @@ impl MessageContext {
     /// The context of `cx`, with those members of its baggage whose keys are in `allowed`.
     pub(super) fn of(cx: &Context, propagation: Propagation, allowed: &[&'static str]) -> Self {
         let mut context = Self::default();
-        propagation.inject_context(&cx.with_baggage(joined(&Baggage::new(), cx.baggage(), allowed)), &mut context);
+        let baggage = joined(&Baggage::new(), cx.baggage(), |key| allowed.contains(&key));
+        propagation.inject_context(&cx.with_baggage(baggage), &mut context);
         context
     }
 
@@ -73,16 +74,6 @@ impl MessageContext {
     pub(super) fn read(&self, parent: &Context, propagation: Propagation) -> Context {
         propagation.extract_with_context(parent, self)
     }
-}
-
-/// Of `baggage` those members whose keys are in `allowed`, added to `ours`.
-pub(super) fn joined(ours: &Baggage, baggage: &Baggage, allowed: &[&'static str]) -> Baggage {
-    let mut joined = Baggage::new();
-    let allowed = baggage.iter().filter(|(key, _)| allowed.contains(&key.as_str()));
-    for (key, (value, metadata)) in ours.iter().chain(allowed) {
-        joined.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
-    }
-    joined
 }
 
 fn field(name: &str) -> Option<&'static str> {

@@ -22,6 +22,16 @@ const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b
 /// What is encoded in properties, which are otherwise the application's own text.
 const METADATA: &AsciiSet = &CONTROLS.remove(b'\t').add(b'"').add(b',').add(b'\\');
 
+/// `ours`, with those members of `theirs` whose keys `is_allowed`.
+pub(crate) fn joined(ours: &Baggage, theirs: &Baggage, is_allowed: impl Fn(&str) -> bool) -> Baggage {
+    let mut joined = Baggage::new();
+    let allowed = theirs.iter().filter(|(key, _)| is_allowed(key.as_str()));
+    for (key, (value, metadata)) in ours.iter().chain(allowed) {
+        joined.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
+    }
+    joined
+}
+
 /// The members of all lines, a later one in place of an earlier one of the same key; `None` if there are none.
 pub(super) fn parse<'h>(lines: impl Iterator<Item = &'h [u8]>) -> Option<Baggage> {
     let mut baggage: Option<Baggage> = None;

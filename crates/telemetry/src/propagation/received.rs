@@ -5,6 +5,7 @@ use opentelemetry::baggage::{Baggage, BaggageExt};
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceState};
 use opentelemetry::{Context, TraceFlags, TraceId};
 
+use super::baggage::joined;
 use super::traceparent::{RANDOM, TraceParent};
 use super::tracestate;
 
@@ -55,14 +56,7 @@ impl Caller {
     /// The same caller with those members of its baggage only whose keys `is_allowed`, and without its trace unless
     /// `is_continued`.
     pub(crate) fn admitted(self, is_continued: bool, is_allowed: impl Fn(&str) -> bool) -> Self {
-        let admitted = |baggage: Baggage| {
-            let members = baggage.iter().filter(|(key, _)| is_allowed(key.as_str()));
-            let mut admitted = Baggage::new();
-            for (key, (value, metadata)) in members {
-                admitted.insert_with_metadata(key.clone(), value.clone(), metadata.clone());
-            }
-            admitted
-        };
+        let admitted = |baggage: Baggage| joined(&Baggage::new(), &baggage, is_allowed);
         let baggage = self.baggage.map(admitted).filter(|baggage| !baggage.is_empty());
         if is_continued { Self { baggage, ..self } } else { Self { baggage, ..Self::default() } }
     }
