@@ -38,7 +38,7 @@ mod collect;
 mod logs;
 mod assertions;
 mod metrics;
-mod reader;
+pub(crate) mod reader;
 mod trace;
 
 pub use collect::Spans;

@@ -33,46 +33,21 @@ fn line(service: &str, point: &Point) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
-
     use opentelemetry::KeyValue;
     use opentelemetry::metrics::MeterProvider;
     use opentelemetry_sdk::Resource;
-    use opentelemetry_sdk::error::OTelSdkResult;
-    use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-    use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+    use opentelemetry_sdk::metrics::SdkMeterProvider;
+    use opentelemetry_sdk::metrics::reader::MetricReader;
 
     use super::*;
-
-    #[derive(Clone, Debug, Default)]
-    struct Written(Arc<Mutex<String>>);
-
-    impl PushMetricExporter for Written {
-        async fn export(&self, collected: &ResourceMetrics) -> OTelSdkResult {
-            self.0.lock().unwrap().push_str(&metrics(collected));
-            Ok(())
-        }
-
-        fn force_flush(&self) -> OTelSdkResult {
-            Ok(())
-        }
-
-        fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-            Ok(())
-        }
-
-        fn temporality(&self) -> Temporality {
-            Temporality::Cumulative
-        }
-    }
+    use crate::testing::reader::OnDemand;
 
     #[test]
     fn every_series_is_a_line() {
-        let written = Written::default();
+        let reader = OnDemand::default();
         let provider = SdkMeterProvider::builder()
             .with_resource(Resource::builder_empty().with_service_name("order").build())
-            .with_reader(PeriodicReader::builder(written.clone()).build())
+            .with_reader(reader.clone())
             .build();
         let meter = provider.meter("test");
         let orders = meter.u64_counter("shop.orders").with_unit("{order}").build();
@@ -81,11 +56,12 @@ mod tests {
         let wait = meter.f64_histogram("wait").with_unit("s").build();
         wait.record(0.25, &[]);
         wait.record(0.5, &[]);
-        provider.force_flush().unwrap();
+        let mut collected = ResourceMetrics::default();
+        reader.collect(&mut collected).unwrap();
         let expected = r"order shop.orders [a=1, order.state=PAID\u{1b}[31m] 2 {order}
 order temperature -1.5
 order wait count 2, sum 0.75 s, from 0.25 s to 0.5 s
 ";
-        assert_eq!(*written.0.lock().unwrap(), expected);
+        assert_eq!(metrics(&collected), expected);
     }
 }

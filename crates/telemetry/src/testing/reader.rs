@@ -19,7 +19,7 @@ pub(super) struct Measuring {
 
 /// Reads metrics when it is asked to, also those of a service that has stopped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OnDemand(Arc<ManualReader>);
+pub(crate) struct OnDemand(Arc<ManualReader>);
 
 // === impl Measuring ===
 
