@@ -1,13 +1,20 @@
 //! What is wrong with the environment is told once, by name and not by value, however a program sets its logs up.
 
-use std::process::{Command, Output};
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use telemetry::{Environment, Service, Telemetry};
+use tokio::runtime::Builder;
 use tracing_subscriber::prelude::*;
 
 /// Set for the process that is the application, to what it does.
 const APPLICATION: &str = "WARNINGS_APPLICATION";
+
+/// How long the application waits to be told that everything was seen.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Nothing waits for a collector.
 const EXPORTERS: [(&str, &str); 3] =
@@ -36,15 +43,21 @@ fn what_is_wrong_is_told_once_by_init_and_beside_a_subscriber_of_one_s_own() {
     }
 }
 
-/// Runs the application, and says what it told.
+/// Runs the application, lets it end once it has told of everything, and says what it told.
 fn run(what: &str) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let test = "warnings::what_is_wrong_is_told_once_by_init_and_beside_a_subscriber_of_one_s_own";
     command.args(["--exact", test, "--nocapture"]).env_clear().env(APPLICATION, what).envs(EXPORTERS).envs(WRONG);
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let stderr = String::from_utf8(stderr).unwrap();
-    assert!(status.success(), "{stderr}");
-    stderr
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut told, mut stderr) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
+    while WRONG.iter().any(|(name, _)| !told.contains(name)) {
+        assert_ne!(stderr.read_line(&mut told).unwrap(), 0, "{told}");
+    }
+    drop(child.stdin.take());
+    stderr.read_to_string(&mut told).unwrap();
+    assert!(child.wait().unwrap().success(), "{told}");
+    told
 }
 
 fn application(what: &str) {
@@ -58,6 +71,11 @@ fn application(what: &str) {
             telemetry
         }
     };
-    std::thread::sleep(Duration::from_millis(500));
-    drop(telemetry);
+    let (done, is_done) = channel();
+    thread::spawn(move || done.send(io::stdin().read_to_end(&mut Vec::new())));
+    // Whoever misses something sees it by the end of what is told.
+    let _ = is_done.recv_timeout(PATIENCE);
+    // What is still to be told stands before this in the one queue of the exporter's thread.
+    let flushed = telemetry.flush(PATIENCE);
+    Builder::new_current_thread().build().unwrap().block_on(flushed);
 }
