@@ -52,26 +52,8 @@ pub(crate) fn is_id<const N: usize>(bytes: &[u8]) -> bool {
 fn span() -> impl Strategy<Value = Span> {
     let ids = (trace_id(), id::<8>(), id::<8>(), number(), kind());
     let times = (time(), time(), number(), number(), number());
-    let event = (time(), text(), attributes(), number()).prop_map(
-        |(time_unix_nano, name, attributes, dropped_attributes_count)| span::Event {
-            time_unix_nano,
-            name,
-            attributes,
-            dropped_attributes_count,
-        },
-    );
-    let link = (id::<16>(), id::<8>(), text(), attributes(), number(), number()).prop_map(
-        |(trace_id, span_id, trace_state, attributes, dropped_attributes_count, flags)| span::Link {
-            trace_id,
-            span_id,
-            trace_state,
-            attributes,
-            dropped_attributes_count,
-            flags,
-        },
-    );
     let status = (text(), kind()).prop_map(|(message, code)| Status { message, code });
-    let lists = (attributes(), vec(event, 0..3), vec(link, 0..3), option::of(status));
+    let lists = (attributes(), vec(event(), 0..3), vec(link(), 0..3), option::of(status));
     (ids, (text(), text()), times, lists).prop_map(|(ids, (name, trace_state), times, lists)| {
         let (trace_id, span_id, parent_span_id, flags, kind) = ids;
         let (start, end, dropped_attributes_count, dropped_events_count, dropped_links_count) = times;
@@ -95,6 +77,25 @@ fn span() -> impl Strategy<Value = Span> {
             status,
         }
     })
+}
+
+fn event() -> impl Strategy<Value = span::Event> {
+    (time(), text(), attributes(), number()).prop_map(|(time_unix_nano, name, attributes, dropped_attributes_count)| {
+        span::Event { time_unix_nano, name, attributes, dropped_attributes_count }
+    })
+}
+
+fn link() -> impl Strategy<Value = span::Link> {
+    (id::<16>(), id::<8>(), text(), attributes(), number(), number()).prop_map(
+        |(trace_id, span_id, trace_state, attributes, dropped_attributes_count, flags)| span::Link {
+            trace_id,
+            span_id,
+            trace_state,
+            attributes,
+            dropped_attributes_count,
+            flags,
+        },
+    )
 }
 
 fn log() -> impl Strategy<Value = LogRecord> {

@@ -20,7 +20,7 @@ const VARIABLES: [&str; 8] = [
 ];
 
 /// What decides of a service's traces, once the environment has had its say over the code: see
-/// [`Sampling`](crate::Sampling).
+/// [`Sampling`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SamplingSettings {
     /// The standard sampler, by the name that `OTEL_TRACES_SAMPLER` has for it.

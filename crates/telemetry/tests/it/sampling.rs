@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::context::plain;
 use crate::kinds::{Client, client, handler, messages, serve, told};
 
 mod exported;
@@ -29,9 +30,7 @@ fn service(spans: &Spans, sampling: Sampling, variables: &[(&str, &str)]) -> Tel
 /// A client that traces nothing, of a server that traces by `telemetry` and behaves as told.
 async fn untraced(telemetry: &Telemetry) -> Client<Channel> {
     let layer = telemetry.rpc_server().trust(TrustTrace::All);
-    let address = serve(layer, told(&Arc::new(Notify::new()))).await;
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    Client { inner: tonic::client::Grpc::new(endpoint.connect_lazy()) }
+    plain(serve(layer, told(&Arc::new(Notify::new()))).await)
 }
 
 /// A request whose caller says whether his trace is sampled.

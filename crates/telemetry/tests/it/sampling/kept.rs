@@ -1,5 +1,10 @@
-use super::*;
+use std::net::SocketAddr;
+
 use telemetry::Recorded;
+
+use super::*;
+use crate::context::plain;
+use crate::kinds::Handler;
 
 /// A service that samples nothing unless it is kept, and behaves by the message it gets, after calls of its own.
 async fn keeping(spans: &Spans, sampling: Sampling) -> (Telemetry, Client<Channel>) {
@@ -25,8 +30,7 @@ async fn keeping(spans: &Spans, sampling: Sampling) -> (Telemetry, Client<Channe
         }),
     )
     .await;
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    (telemetry, Client { inner: tonic::client::Grpc::new(endpoint.connect_lazy()) })
+    (telemetry, plain(address))
 }
 
 #[tracing::instrument(skip_all)]
@@ -97,38 +101,38 @@ async fn what_a_rule_never_samples_is_not_kept_either() {
     assert_decided(&telemetry, "rule */Bidi", 0, 1);
 }
 
+/// Notes what each caller says of its trace, and fails if told.
+fn noting(flags: &Arc<Mutex<Vec<String>>>) -> Handler {
+    let flags = Arc::clone(flags);
+    handler(move |request: Request<String>| {
+        let parent = request.metadata().get("traceparent").unwrap().to_str().unwrap();
+        flags.lock().unwrap().push(parent[53..].to_owned());
+        async move { if request.get_ref() == "fail" { Err(failure()) } else { Ok(messages([Ok(String::new())])) } }
+    })
+}
+
+/// Makes two calls of its own, the second with the message that it gets.
+fn passing_on(telemetry: &Telemetry, next: SocketAddr) -> Handler {
+    let telemetry = telemetry.clone();
+    handler(move |request: Request<String>| {
+        let mut next = client(&telemetry, next);
+        async move {
+            next.call("Bidi", "").await?;
+            next.call("Bidi", request.get_ref()).await?.end?;
+            Ok(messages([Ok(String::new())]))
+        }
+    })
+}
+
 #[tokio::test]
 async fn those_behind_are_told_that_a_call_is_not_sampled_and_keep_what_they_fail_themselves() {
     let spans = Spans::new();
     let (_, behind) = (service(&spans, Sampling::new(), &[]), service(&spans, Sampling::new().keep_errors(), &[OFF]));
     let told_there = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&told_there);
-    let next = serve(
-        behind.rpc_server().trust(TrustTrace::All),
-        handler(move |request: Request<String>| {
-            let parent = request.metadata().get("traceparent").unwrap().to_str().unwrap();
-            seen.lock().unwrap().push(parent[53..].to_owned());
-            async move { if request.get_ref() == "fail" { Err(failure()) } else { Ok(messages([Ok(String::new())])) } }
-        }),
-    )
-    .await;
+    let next = serve(behind.rpc_server().trust(TrustTrace::All), noting(&told_there)).await;
     let front = spans
         .service_in(Service::new("front", "0").sampling(Sampling::new().keep_errors()), &[OFF].into_iter().collect());
-    let own = front.clone();
-    let first = serve(
-        front.rpc_server(),
-        handler(move |request: Request<String>| {
-            let mut next = client(&own, next);
-            async move {
-                next.call("Bidi", "").await?;
-                next.call("Bidi", request.get_ref()).await?.end?;
-                Ok(messages([Ok(String::new())]))
-            }
-        }),
-    )
-    .await;
-    let endpoint = Endpoint::from_shared(format!("http://{first}")).unwrap();
-    let mut client = Client { inner: tonic::client::Grpc::new(endpoint.connect_lazy()) };
+    let mut client = plain(serve(front.rpc_server(), passing_on(&front, next)).await);
     client.call("Unary", "").await.unwrap();
     client.call("Unary", "fail").await.unwrap_err();
     // Both calls of the failed one are the caller's own; of those behind, only the one that failed there.
