@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Error;
 use crate::collector::collector;
 use crate::flood::flood;
-use crate::load::{Cost, measure};
+use crate::load::{Calls, Work};
 use crate::run::{Candidate, Run, Transport};
 use crate::sink::sink;
 use crate::task::Task;
@@ -30,8 +30,8 @@ pub fn candidate(allocations: Option<AllocationCount>) -> Result<(), Error> {
     match serde_json::from_str(&argument)? {
         Task::Sink => Builder::new_current_thread().enable_all().build()?.block_on(sink()),
         Task::Collector(manners) => Builder::new_current_thread().enable_all().build()?.block_on(collector(manners)),
-        Task::Calls(run) => print(&measured(&run, allocations)?),
-        Task::Outage(outage) => print(&outage.measured()?),
+        Task::Calls(run) => print(&with_variant(&run, &Calls { run: &run, allocations })?),
+        Task::Outage(outage) => print(&with_variant(&outage.run, &outage)?),
         Task::Flood(task) => print(&flood(&task)?),
     }
 }
@@ -41,20 +41,19 @@ fn print(result: &impl Serialize) -> Result<(), Error> {
     Ok(())
 }
 
-fn measured(run: &Run, allocations: Option<AllocationCount>) -> Result<Cost, Error> {
+/// Sets the run's candidate up, and does `work` with it.
+fn with_variant<W: Work>(run: &Run, work: &W) -> Result<W::Result, Error> {
     let runtime = runtime(run.transport)?;
     match run.candidate {
-        Candidate::Bare => runtime.block_on(measure(&Bare::install()?, run, allocations)),
-        Candidate::Ours | Candidate::OursWhole => runtime.block_on(measure(&Ours::install(run)?, run, allocations)),
-        Candidate::Tutorial => runtime.block_on(measure(&Tutorial::install(run)?, run, allocations)),
-        Candidate::TonicTracingOpentelemetry => {
-            runtime.block_on(measure(&TonicTracingOpentelemetry::install(run)?, run, allocations))
-        }
-        Candidate::TowerOtel => runtime.block_on(measure(&TowerOtel::install(run)?, run, allocations)),
+        Candidate::Bare => runtime.block_on(work.with(&Bare::install()?)),
+        Candidate::Ours | Candidate::OursWhole => runtime.block_on(work.with(&Ours::install(run)?)),
+        Candidate::Tutorial => runtime.block_on(work.with(&Tutorial::install(run)?)),
+        Candidate::TonicTracingOpentelemetry => runtime.block_on(work.with(&TonicTracingOpentelemetry::install(run)?)),
+        Candidate::TowerOtel => runtime.block_on(work.with(&TowerOtel::install(run)?)),
     }
 }
 
-pub(crate) fn runtime(transport: Transport) -> io::Result<Runtime> {
+fn runtime(transport: Transport) -> io::Result<Runtime> {
     match transport {
         Transport::Tcp => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
         Transport::Memory => Builder::new_current_thread().enable_all().build(),

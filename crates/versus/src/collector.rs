@@ -1,11 +1,10 @@
 //! An OTLP/gRPC collector that counts spans and looks at nothing in them: as light as can be, for it shares the machine with
 //! those that send a million a second. It can misbehave.
 
-use std::convert::Infallible;
+use std::future::ready;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -13,17 +12,15 @@ use prost::encoding::{DecodeContext, decode_key, decode_varint, skip_field};
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
-use tonic::body::Body;
+use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder};
-use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
-use tower_service::Service;
 
 use crate::Error;
-use crate::sink::{Answer, Anything, end_of_input};
+use crate::error::{not_now, unreadable};
+use crate::otlp::{Answer, Anything, Take, Taking, end_of_input};
 
 /// How a collector behaves.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -62,7 +59,10 @@ pub(crate) async fn collector(manners: Manners) -> Result<(), Error> {
         Manners::Answers(_) | Manners::Unavailable => {
             let incoming = TcpIncoming::from(socket.listen(1024)?).with_nodelay(Some(true));
             let collector = Collector { manners, spans: Arc::clone(&spans) };
-            Server::builder().add_service(collector).serve_with_incoming_shutdown(incoming, end_of_input()).await?;
+            Server::builder()
+                .add_service(Taking(collector))
+                .serve_with_incoming_shutdown(incoming, end_of_input())
+                .await?;
         }
     }
     writeln!(io::stdout(), "{}", spans.load(Ordering::Relaxed))?;
@@ -82,43 +82,20 @@ async fn silent(listener: TcpListener) -> io::Result<()> {
 
 // === impl Collector ===
 
-impl NamedService for Collector {
-    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
-}
+impl Take for Collector {
+    const SERVICE: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
 
-impl Service<http::Request<Body>> for Collector {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Answer<Result<Self::Response, Infallible>>;
+    type Request = Counted;
+    type Codec = Counted;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let collector = self.clone();
-        Box::pin(async move {
-            let grpc = Grpc::new(Counted::default());
-            Ok(grpc.max_decoding_message_size(usize::MAX).unary(collector, request).await)
-        })
-    }
-}
-
-impl UnaryService<Counted> for Collector {
-    type Response = Anything;
-    type Future = Answer<Result<Response<Anything>, Status>>;
-
-    fn call(&mut self, request: Request<Counted>) -> Self::Future {
-        let Manners::Answers(after) = self.manners else {
-            return Box::pin(async { Err(Status::unavailable("not now")) });
-        };
-        let Counted(spans) = request.into_inner();
+    fn take(&self, Counted(spans): Counted) -> Answer<Result<(), Status>> {
+        let Manners::Answers(after) = self.manners else { return Box::pin(ready(Err(not_now()))) };
         self.spans.fetch_add(spans, Ordering::Relaxed);
         Box::pin(async move {
             if after > 0 {
                 sleep(Duration::from_millis(after)).await;
             }
-            Ok(Response::new(Anything {}))
+            Ok(())
         })
     }
 }
@@ -147,7 +124,7 @@ impl Decoder for Counted {
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Self>, Status> {
         let request = bytes.copy_to_bytes(bytes.remaining());
         // `ResourceSpans` of the request, `ScopeSpans` of those, and spans of these.
-        let spans = spans(&request, &[1, 2, 2]).map_err(|error| Status::internal(error.to_string()))?;
+        let spans = spans(&request, &[1, 2, 2]).map_err(|error| unreadable(&error))?;
         Ok(Some(Self(spans)))
     }
 }

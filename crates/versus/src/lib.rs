@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod error;
 mod run;
 mod selection;
 mod candidate;
@@ -48,6 +49,7 @@ mod shop;
 mod wire;
 mod variants;
 mod load;
+mod otlp;
 mod sink;
 mod collector;
 mod flood;
@@ -63,10 +65,8 @@ mod report;
 
 pub use calls::calls;
 pub use candidate::{AllocationCount, candidate};
+pub use error::Error;
 pub use instructions::instructions;
 pub use outage::outage;
 pub use pipeline::pipeline;
 pub use run::{Attributes, Candidate, Pipeline, Run, Sampling, Scenario, Transport};
-
-/// What a bench and the programs that it runs fail with.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
-use tonic::Request;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 use tower::service_fn;
 
 use crate::Error;
@@ -19,6 +19,19 @@ use crate::candidate::AllocationCount;
 use crate::run::{Run, Scenario, Transport};
 use crate::shop::{Order, Place, Shop};
 use crate::variants::{Serving, Variant};
+
+/// What is done with a candidate that is set up.
+pub(crate) trait Work {
+    type Result;
+
+    async fn with<V: Variant>(&self, variant: &V) -> Result<Self::Result, Error>;
+}
+
+/// Calls that are measured together.
+pub(crate) struct Calls<'r> {
+    pub(crate) run: &'r Run,
+    pub(crate) allocations: Option<AllocationCount>,
+}
 
 /// What the measured calls cost.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -35,29 +48,31 @@ pub(crate) struct Cost {
     pub(crate) ended: u64,
 }
 
-/// Measures `variant` as `run` says.
-pub(crate) async fn measure<V: Variant>(
-    variant: &V,
-    run: &Run,
-    allocations: Option<AllocationCount>,
-) -> Result<Cost, Error> {
-    let allocations = || allocations.map_or(0, |count| count());
-    let mut servers = JoinSet::new();
-    let caller = connect(variant, run, &mut servers).await?;
-    call(&caller, run.warm_up, run.concurrency).await?;
-    variant.flush().await;
+// === impl Calls ===
 
-    let (wall, cpu, allocated) = (Instant::now(), cpu_time(), allocations());
-    call(&caller, run.requests, run.concurrency).await?;
-    let wall = wall.elapsed();
-    let ended = variant.flush().await;
-    Ok(Cost {
-        wall: nanoseconds(wall),
-        cpu: nanoseconds(cpu_time().saturating_sub(cpu)),
-        allocations: allocations() - allocated,
-        peak: peak_memory()?,
-        ended,
-    })
+impl Work for Calls<'_> {
+    type Result = Cost;
+
+    async fn with<V: Variant>(&self, variant: &V) -> Result<Cost, Error> {
+        let run = self.run;
+        let allocations = || self.allocations.map_or(0, |count| count());
+        let mut servers = JoinSet::new();
+        let caller = connect(variant, run, &mut servers).await?;
+        call(&caller, run.warm_up, run.concurrency).await?;
+        variant.flush().await;
+
+        let (wall, cpu, allocated) = (Instant::now(), cpu_time(), allocations());
+        call(&caller, run.requests, run.concurrency).await?;
+        let wall = wall.elapsed();
+        let ended = variant.flush().await;
+        Ok(Cost {
+            wall: nanoseconds(wall),
+            cpu: nanoseconds(cpu_time().saturating_sub(cpu)),
+            allocations: allocations() - allocated,
+            peak: peak_memory()?,
+            ended,
+        })
+    }
 }
 
 /// Starts the servers, the last hop first, and connects to the first one.
@@ -110,22 +125,34 @@ async fn served(serving: Serving) {
 
 /// Makes `requests` calls, `concurrency` of them at once.
 async fn call<C: Place>(caller: &C, requests: u64, concurrency: u64) -> Result<(), Error> {
-    let mut callers = JoinSet::new();
-    for number in 0..concurrency {
-        let share = requests / concurrency + u64::from(number < requests % concurrency);
+    let calls = |share| {
         let caller = caller.clone();
-        callers.spawn(async move {
+        async move {
             let order = Order::example();
             for _ in 0..share {
                 caller.place(Request::new(order.clone())).await?;
             }
-            Ok::<_, tonic::Status>(())
-        });
+            Ok(())
+        }
+    };
+    shared(requests, concurrency, calls).await.map(drop)
+}
+
+/// Has `concurrency` callers make `requests` calls together: `calls` are those of one, whose share it is told.
+pub(crate) async fn shared<T, F>(requests: u64, concurrency: u64, calls: impl Fn(u64) -> F) -> Result<Vec<T>, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Status>> + Send + 'static,
+{
+    let mut callers = JoinSet::new();
+    for number in 0..concurrency {
+        callers.spawn(calls(requests / concurrency + u64::from(number < requests % concurrency)));
     }
+    let mut results = Vec::new();
     while let Some(ended) = callers.join_next().await {
-        ended??;
+        results.push(ended??);
     }
-    Ok(())
+    Ok(results)
 }
 
 pub(crate) fn cpu_time() -> Duration {

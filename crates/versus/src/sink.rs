@@ -1,25 +1,20 @@
 //! An OTLP/gRPC collector that counts spans and keeps none: light, because it shares the machine with those it counts.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, stdin};
 use tokio::net::TcpListener;
-use tonic::body::Body;
-use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
-use tower_service::Service;
 
 use crate::Error;
+use crate::otlp::{Answer, Anything, Take, Taking, end_of_input};
 
 /// What has arrived.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -79,12 +74,6 @@ struct Span {
     attributes: Vec<Bytes>,
 }
 
-/// A message of which nothing is looked at.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Anything {}
-
-pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
 /// Says its address on stdout, counts until stdin ends, and says what it has counted.
 pub(crate) async fn sink() -> Result<(), Error> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -93,18 +82,13 @@ pub(crate) async fn sink() -> Result<(), Error> {
     let received = Arc::clone(&sink.received);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
-        .add_service(sink)
-        .add_service(MetricsSink)
+        .add_service(Taking(sink))
+        .add_service(Taking(MetricsSink))
         .serve_with_incoming_shutdown(incoming, end_of_input())
         .await?;
     let received = *received.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(io::stdout(), "{}", serde_json::to_string(&received)?)?;
     Ok(())
-}
-
-pub(crate) async fn end_of_input() {
-    // An input that cannot be read has ended too.
-    let _ = stdin().read_to_end(&mut Vec::new()).await;
 }
 
 // === impl Received ===
@@ -145,66 +129,29 @@ impl Attributes {
 
 // === impl Sink ===
 
-impl NamedService for Sink {
-    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
-}
+impl Take for Sink {
+    const SERVICE: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
 
-impl Service<http::Request<Body>> for Sink {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Answer<Result<Self::Response, Infallible>>;
+    type Request = Export;
+    type Codec = ProstCodec<Anything, Export>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let sink = self.clone();
-        Box::pin(async move {
-            let grpc = Grpc::new(ProstCodec::<Anything, Export>::default());
-            Ok(grpc.max_decoding_message_size(usize::MAX).unary(sink, request).await)
-        })
-    }
-}
-
-impl UnaryService<Export> for Sink {
-    type Response = Anything;
-    type Future = Answer<Result<Response<Anything>, Status>>;
-
-    fn call(&mut self, request: Request<Export>) -> Self::Future {
-        let resources = request.into_inner().resources;
-        let spans = resources.iter().flat_map(|resource| &resource.scopes).flat_map(|scope| &scope.spans);
+    fn take(&self, request: Export) -> Answer<Result<(), Status>> {
+        let scopes = request.resources.iter().flat_map(|resource| &resource.scopes);
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.for_each(|span| received.add(span));
-        Box::pin(async { Ok(Response::new(Anything {})) })
+        scopes.flat_map(|scope| &scope.spans).for_each(|span| received.add(span));
+        Box::pin(ready(Ok(())))
     }
 }
 
 // === impl MetricsSink ===
 
-impl NamedService for MetricsSink {
-    const NAME: &'static str = "opentelemetry.proto.collector.metrics.v1.MetricsService";
-}
+impl Take for MetricsSink {
+    const SERVICE: &'static str = "opentelemetry.proto.collector.metrics.v1.MetricsService";
 
-impl Service<http::Request<Body>> for MetricsSink {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Answer<Result<Self::Response, Infallible>>;
+    type Request = Anything;
+    type Codec = ProstCodec<Anything, Anything>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(async { Ok(Grpc::new(ProstCodec::<Anything, Anything>::default()).unary(MetricsSink, request).await) })
-    }
-}
-
-impl UnaryService<Anything> for MetricsSink {
-    type Response = Anything;
-    type Future = std::future::Ready<Result<Response<Anything>, Status>>;
-
-    fn call(&mut self, _: Request<Anything>) -> Self::Future {
-        std::future::ready(Ok(Response::new(Anything {})))
+    fn take(&self, _: Anything) -> Answer<Result<(), Status>> {
+        Box::pin(ready(Ok(())))
     }
 }
