@@ -52,7 +52,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// When there is no thread to export from. A wrong value of a variable is none: it is told of with a warning, once the
-    /// process has a subscriber, and the default stands. Nor is a collector that does not answer.
+    /// process has a subscriber (on stderr after ten seconds without one), and the default stands. Nor is a collector that does not answer.
     pub fn new(service: &Service, environment: &Environment) -> Result<Self, InitError> {
         let telemetry = Self::untold(service, environment)?;
         telemetry.pipeline.tell(environment.take_warnings());

@@ -21,9 +21,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-use tracing::dispatcher::get_default;
-use tracing::subscriber::NoSubscriber;
+use tokio::time::{Instant, timeout};
 
 use crate::environment::Environment;
 use crate::init::InitError;
@@ -50,6 +48,7 @@ mod health;
 mod report;
 mod status;
 mod prometheus;
+mod warnings;
 #[cfg(test)]
 mod certificates;
 
@@ -65,9 +64,6 @@ const DROP_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long before its limit a shutdown gives up what is on its way, at most: time to spool and to count it.
 const LONGEST_MARGIN: Duration = Duration::from_millis(200);
-
-/// How often it is looked for somebody to warn.
-const LISTEN_AGAIN: Duration = Duration::from_millis(50);
 
 /// Longer than any process lives.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -142,10 +138,11 @@ impl Pipeline {
         Self { providers, sampler, lanes: Lanes::OFF, closing, stopped, runtime: None }
     }
 
-    /// Warns, once somebody listens: whoever brings a subscriber of their own needs the telemetry first.
+    /// Warns, once somebody listens: whoever brings a subscriber of their own needs the telemetry first. Where there is
+    /// none, stderr is told.
     pub(crate) fn tell(&self, warnings: Vec<String>) {
         if let Some(runtime) = self.runtime.as_ref().filter(|_| !warnings.is_empty()) {
-            runtime.spawn(tell(warnings));
+            runtime.spawn(warnings::tell(warnings));
         }
     }
 
@@ -235,16 +232,6 @@ fn within(runtime: &Runtime, limit: Duration, work: impl Future<Output = ()> + S
 fn after(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit).unwrap_or(now + NEVER)
-}
-
-async fn tell(warnings: Vec<String>) {
-    let is_heard = || get_default(|subscriber| !subscriber.is::<NoSubscriber>());
-    while !is_heard() {
-        sleep(LISTEN_AGAIN).await;
-    }
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
 }
 
 /// Waits on this thread, for at most `limit`, until `work` on `runtime` is done. Says whether it is.

@@ -253,8 +253,10 @@ async fn what_one_process_leaves_on_disk_the_next_one_sends() {
     let account = second.shutdown(LIMIT).await.spans;
     assert_eq!((account.ended, account.exported, account.replayed.waiting), (10, 10, 0));
     assert!(account.adds_up(), "{account:?}");
-    // In their order, and each once.
-    assert_eq!(numbers(&well), (0..310).collect::<Vec<_>>());
+    // Each once. Requests that are on their way together may overtake one another.
+    let mut arrived = numbers(&well);
+    arrived.sort_unstable();
+    assert_eq!(arrived, (0..310).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
