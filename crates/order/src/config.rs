@@ -16,9 +16,11 @@ pub struct Config {
     #[arg(long, env = "ORDER_ADMIN_LISTEN", default_value = "127.0.0.1:51051")]
     pub admin_listen: SocketAddr,
 
-    /// SQLite file that holds the orders; made when it is missing.
+    /// Database that holds the orders: a SQLite file (sqlite://order.db), made when it is missing, or PostgreSQL
+    /// (postgres://USER@HOST/DATABASE; its password from PGPASSWORD).
     #[arg(long, env = "ORDER_DATABASE_URL", value_name = "URL", default_value = "sqlite://order.db")]
-    pub database_url: String,
+    #[arg(hide_env_values = true)]
+    pub database_url: database::Url,
 
     /// The payment service's address.
     #[arg(long, env = "ORDER_PAYMENT", value_name = "URL", default_value = "http://127.0.0.1:50052")]

@@ -1,7 +1,6 @@
 //! What can go wrong, in this service's words, and the one place where it becomes a status.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,22 +14,13 @@ use crate::wire::mark_replayed;
 /// The domain of every `google.rpc.ErrorInfo` of the shop.
 const DOMAIN: &str = "shop.throughline";
 
-/// SQLite's result code for a file that another process has locked.
-const SQLITE_BUSY: u32 = 5;
-
 /// Why the service could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The database's URL is none of SQLite's.
-    #[error("database url is malformed")]
-    DatabaseUrl(#[source] sqlx::Error),
-    /// The database's file cannot be opened.
-    #[error("failed to open database {}", .0.display())]
-    OpenDatabase(PathBuf, #[source] sqlx::Error),
-    /// The database's schema cannot be brought up to date.
-    #[error("failed to migrate database {}", .0.display())]
-    MigrateDatabase(PathBuf, #[source] sqlx::migrate::MigrateError),
+    /// The database cannot be opened or brought up to date.
+    #[error("failed to open the orders")]
+    Store(#[source] database::OpenError),
     /// The listeners failed.
     #[error("failed to serve")]
     Serve(#[source] server::Error),
@@ -77,15 +67,7 @@ impl Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        let busy = match &error {
-            sqlx::Error::PoolTimedOut => true,
-            // An extended result code holds the plain one in its low byte.
-            sqlx::Error::Database(error) => {
-                error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == SQLITE_BUSY)
-            }
-            _ => false,
-        };
-        if busy { Self::StoreBusy(error) } else { Self::Store(error) }
+        if database::is_unavailable(&error) { Self::StoreBusy(error) } else { Self::Store(error) }
     }
 }
 

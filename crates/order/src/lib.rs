@@ -2,7 +2,7 @@
 //!
 //! A call goes through `rpc` (parse, act, answer), `wire` (the contract's messages to our own types), `orders` (the use
 //! cases), `order` and `catalogue` (what an order is and costs, pure), `payments` (the payment service's client) and
-//! `store` (SQLite). `error` is the only place where a failure becomes a status.
+//! `store` (SQLite or PostgreSQL). `error` is the only place where a failure becomes a status.
 //!
 //! What it promises:
 //!
@@ -85,7 +85,7 @@ pub async fn serve(
     telemetry: Telemetry,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let store = Store::open(&config.database_url, &telemetry).await?;
+    let store = Store::open(&config.database_url, &telemetry).await.map_err(Error::Store)?;
     let payment = channel(config.payment, &telemetry);
     let running = Running::default();
 

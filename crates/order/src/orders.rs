@@ -15,7 +15,7 @@ use crate::saga::{Attempt, Charge, Progress};
 use crate::store::Store;
 
 /// How long an order may take once nobody waits for it.
-pub(crate) const SAGA_LIMIT: Duration = Payments::MAX_DEADLINE.saturating_add(Store::PATIENCE);
+pub(crate) const SAGA_LIMIT: Duration = Payments::MAX_DEADLINE.saturating_add(database::PATIENCE);
 
 /// Places, finds and lists orders.
 #[derive(Clone)]

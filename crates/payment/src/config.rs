@@ -19,9 +19,11 @@ pub struct Config {
     #[arg(long, env = "PAYMENT_ADMIN_LISTEN", default_value = "127.0.0.1:51052")]
     pub admin_listen: SocketAddr,
 
-    /// SQLite file that holds the ledger; made when it is missing.
+    /// Database that holds the ledger: a SQLite file (sqlite://payment.db), made when it is missing, or PostgreSQL
+    /// (postgres://USER@HOST/DATABASE; its password from PGPASSWORD).
     #[arg(long, env = "PAYMENT_DATABASE_URL", value_name = "URL", default_value = "sqlite://payment.db")]
-    pub database_url: String,
+    #[arg(hide_env_values = true)]
+    pub database_url: database::Url,
 
     /// The bank's address.
     #[arg(long, env = "PAYMENT_BANK", value_name = "URL", default_value = "http://127.0.0.1:50060")]

@@ -18,13 +18,15 @@ const DOMAIN: &str = "shop.throughline";
 const KEY_IN_USE_RETRY: Duration = Duration::from_millis(200);
 /// A bank that is down stays down for a while.
 const BANK_RETRY: Duration = Duration::from_secs(1);
+/// So does a ledger that is away or overrun.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Why the service cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The ledger's file cannot be opened or brought up to date.
+    /// The ledger cannot be opened or brought up to date.
     #[error("failed to open the ledger")]
-    Store(#[source] sqlx::Error),
+    Store(#[source] database::OpenError),
     /// The bank's address or client cannot be used.
     #[error("failed to make a client of the bank")]
     Bank(#[source] reqwest::Error),
@@ -52,13 +54,21 @@ pub(crate) enum Failure {
     BankUnavailable(#[source] Unavailable),
     #[error("the bank's answer does not fit the payment")]
     OutOfTurn(#[from] OutOfTurn),
+    #[error("the ledger is busy")]
+    StoreBusy(#[source] sqlx::Error),
     #[error("the ledger failed")]
-    Store(#[from] sqlx::Error),
+    Store(#[source] sqlx::Error),
     #[error("the work was cut short")]
     Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 // === impl Failure ===
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        if database::is_unavailable(&error) { Self::StoreBusy(error) } else { Self::Store(error) }
+    }
+}
 
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
@@ -76,6 +86,7 @@ impl From<Failure> for Status {
             Failure::NotCaptured(id) => precondition(failure, "PAYMENT_NOT_CAPTURED", named(id)),
             Failure::UnknownPayment(_) => Status::new(Code::NotFound, failure.to_string()),
             Failure::BankUnavailable(_) => retry(failure, Code::Unavailable, BANK_RETRY),
+            Failure::StoreBusy(_) => retry(failure, Code::Unavailable, STORE_RETRY),
             Failure::OutOfTurn(_) | Failure::Store(_) | Failure::Interrupted(_) => internal(failure),
         }
     }

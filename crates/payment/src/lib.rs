@@ -1,7 +1,7 @@
 //! The payment service: charges and refunds cards through the bank, and keeps a ledger of every intent to do so.
 //!
 //! A call goes through `rpc` (parse, act, answer), `wire` (the contract's messages to our own types), `payments` (the use
-//! cases), `payment` (the decisions, pure), `bank` (HTTP) and `store` (SQLite). `error` is the only place where a failure
+//! cases), `payment` (the decisions, pure), `bank` (HTTP) and `store` (SQLite or PostgreSQL). `error` is the only place where a failure
 //! becomes a status.
 //!
 //! What it promises:
@@ -56,7 +56,7 @@ pub use crate::error::Error;
 const LARGEST_MESSAGE: usize = 64 * 1024;
 
 /// What the ledger may take of a change, besides the bank.
-const LEDGER_LIMIT: Duration = Duration::from_secs(5);
+const LEDGER_LIMIT: Duration = database::PATIENCE;
 
 /// Serves the payment API until `shutdown` resolves, then drains, and finishes what callers that went away have left.
 ///

@@ -182,11 +182,13 @@ impl Database {
     /// lock is part of the span `BEGIN`.
     pub async fn begin<DB: sqlx::Database>(&self, pool: &Pool<DB>) -> Result<Transaction<DB>, sqlx::Error> {
         let begin = self.0.system.begin();
-        let inner = self.run(begin, pool.begin_with(begin)).await?;
+        let inner = self.observe(begin, pool.begin_with(begin)).await?;
         Ok(Transaction { inner, database: self.clone() })
     }
 
-    async fn run<T>(
+    /// Records `operation` as a statement of this text: for what reaches the database by no executor of sqlx's, such as a
+    /// COPY, or the wait for a connection that others share.
+    pub async fn observe<T>(
         &self,
         text: &'static str,
         operation: impl Future<Output = Result<T, sqlx::Error>>,
@@ -211,12 +213,12 @@ impl<DB: sqlx::Database> Transaction<DB> {
     /// After a statement of it has failed, PostgreSQL answers this with a roll-back and without an error, and neither sqlx
     /// nor the span tells: a caller that went on after an error must roll back itself.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.database.run("COMMIT", self.inner.commit()).await
+        self.database.observe("COMMIT", self.inner.commit()).await
     }
 
     /// Undoes the transaction's changes and waits until they are undone.
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
-        self.database.run("ROLLBACK", self.inner.rollback()).await
+        self.database.observe("ROLLBACK", self.inner.rollback()).await
     }
 }
 

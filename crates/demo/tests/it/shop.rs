@@ -110,7 +110,7 @@ impl Shop {
         let before_bank = Recorder::before(bank.address()).await;
 
         payment.bank = url(if recorded { before_bank.address } else { bank.address() }).parse().unwrap();
-        payment.database_url = database(&dir, "payment.db");
+        payment.database_url = database(&dir, "payment.db").parse().unwrap();
         let payment = Running::rpc(Member::Payment, telemetry("payment"), |listeners, telemetry, stop| async {
             payment::serve(listeners, payment, telemetry, stop).await.unwrap();
         });
@@ -118,7 +118,7 @@ impl Shop {
         let before_payment = Recorder::before(payment.address()).await;
 
         order.payment = url(if recorded { before_payment.address } else { payment.address() }).parse().unwrap();
-        order.database_url = database(&dir, "order.db");
+        order.database_url = database(&dir, "order.db").parse().unwrap();
         let order = Running::rpc(Member::Order, telemetry("order"), |listeners, telemetry, stop| async {
             order::serve(listeners, order, telemetry, stop).await.unwrap();
         });

@@ -18,10 +18,10 @@ impl Store {
         let id = id.to_string();
         let row: Option<OrderRow> = sqlx::query_as(
             "SELECT id, state, decline_reason, total_minor, currency, payment_id, created_at, updated_at \
-             FROM orders WHERE id = ?",
+             FROM orders WHERE id = $1",
         )
         .bind(&id)
-        .fetch_optional(self.database.on(&self.readers))
+        .fetch_optional(self.database.reader())
         .await?;
         let Some(row) = row else { return Ok(None) };
         let lines = self.lines(&id, &id).await?;
@@ -34,12 +34,12 @@ impl Store {
         let size = request.size.get();
         let mut rows: Vec<OrderRow> = sqlx::query_as(
             "SELECT id, state, decline_reason, total_minor, currency, payment_id, created_at, updated_at \
-             FROM orders WHERE id < ? ORDER BY id DESC LIMIT ?",
+             FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2",
         )
         .bind(before)
         // One more than wanted tells whether there is another page.
         .bind(size as i64 + 1)
-        .fetch_all(self.database.on(&self.readers))
+        .fetch_all(self.database.reader())
         .await?;
         let more = rows.len() > size;
         rows.truncate(size);
@@ -64,11 +64,11 @@ impl Store {
     pub(super) async fn lines(&self, oldest: &str, newest: &str) -> Result<Vec<LineRow>, sqlx::Error> {
         sqlx::query_as(
             "SELECT order_id, sku, quantity, unit_price_minor \
-             FROM order_lines WHERE order_id BETWEEN ? AND ? ORDER BY order_id, position",
+             FROM order_lines WHERE order_id BETWEEN $1 AND $2 ORDER BY order_id, position",
         )
         .bind(oldest)
         .bind(newest)
-        .fetch_all(self.database.on(&self.readers))
+        .fetch_all(self.database.reader())
         .await
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct OrderRow {
 pub(super) struct LineRow {
     pub(super) order_id: String,
     sku: String,
-    quantity: i32,
+    quantity: i64,
     unit_price_minor: i64,
 }
 
@@ -56,7 +56,7 @@ fn parse(row: OrderRow, lines: Vec<LineRow>) -> Result<Order, Broken> {
     let currency = row.currency.parse::<Currency>()?;
     let line = |line: LineRow| -> Result<Line, Broken> {
         let unit_price = Money::new(line.unit_price_minor, currency)?;
-        Ok(Line::new(line.sku.parse()?, Quantity::try_from(line.quantity)?, unit_price)?)
+        Ok(Line::new(line.sku.parse()?, Quantity::try_from(i32::try_from(line.quantity)?)?, unit_price)?)
     };
     Ok(Order {
         id: row.id.parse()?,

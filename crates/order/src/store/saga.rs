@@ -1,14 +1,14 @@
 //! Keeping what the shop sets out to do, and what became of it.
 
-use sqlx::{FromRow, Sqlite};
+use database::{ScopedFutureExt, Transaction};
+use sqlx::FromRow;
+use telemetry::DatabaseSystem;
 
 use super::Store;
 use super::rows::{self, OrderRow};
 use crate::idempotency::{Fingerprint, IdempotencyKey, Ticket};
 use crate::order::{Email, Line, Order, PaymentToken, State};
 use crate::saga::{Attempt, Charge, Progress};
-
-type Transaction = telemetry::Transaction<Sqlite>;
 
 /// A row of `idempotency_keys` with its order and the step that charges for it.
 #[derive(FromRow)]
@@ -31,10 +31,10 @@ impl Store {
             "SELECT k.fingerprint, k.answered_state, k.answered_at, s.idempotency_key AS payment_key, s.payment_token, \
              o.id, o.state, o.decline_reason, o.total_minor, o.currency, o.payment_id, o.created_at, o.updated_at \
              FROM idempotency_keys k JOIN orders o ON o.id = k.order_id \
-             JOIN order_steps s ON s.order_id = k.order_id AND s.name = 'CHARGE' WHERE k.key = ?",
+             JOIN order_steps s ON s.order_id = k.order_id AND s.name = 'CHARGE' WHERE k.key = $1",
         )
         .bind(key.as_str())
-        .fetch_optional(self.database.on(&self.readers))
+        .fetch_optional(self.database.reader())
         .await?;
         let Some(row) = row else { return Ok(None) };
         let lines = self.lines(&row.order.id, &row.order.id).await?;
@@ -55,74 +55,60 @@ impl Store {
     /// Claims the key of `ticket` for an order and commits it with the intent to charge for it. `false`: the key is
     /// taken, and nothing has changed.
     pub(crate) async fn accept(&self, ticket: &Ticket, charge: &Charge, email: &Email) -> Result<bool, sqlx::Error> {
-        let mut transaction = self.database.begin(&self.writer).await?;
-        if !claim(&mut transaction, ticket, &charge.order).await? {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        insert(&mut transaction, &charge.order, email).await?;
-        intend(&mut transaction, charge).await?;
-        transaction.commit().await?;
-        Ok(true)
+        let system = self.database.system();
+        self.database
+            .write(|transaction| {
+                async move {
+                    let is_claimed = claim(transaction, ticket, &charge.order).await?;
+                    if is_claimed {
+                        insert(transaction, &charge.order, email).await?;
+                        insert_lines(transaction, &charge.order, system).await?;
+                        intend(transaction, charge).await?;
+                    }
+                    Ok(is_claimed)
+                }
+                .scope_boxed()
+            })
+            .await
     }
 
     /// Keeps the payment's id of an order whose payment has not ended.
     pub(crate) async fn note_payment(&self, order: &Order) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE orders SET payment_id = ? WHERE id = ? AND state = 'PAYMENT_PENDING'")
-            .bind(order.payment.map(|id| id.to_string()))
-            .bind(order.id.to_string())
-            .execute(self.database.on(&self.writer))
+        self.database
+            .write(|transaction| {
+                async move {
+                    sqlx::query("UPDATE orders SET payment_id = $1 WHERE id = $2 AND state = 'PAYMENT_PENDING'")
+                        .bind(order.payment.map(|id| id.to_string()))
+                        .bind(order.id.to_string())
+                        .execute(transaction.executor())
+                        .await
+                        .map(drop)
+                }
+                .scope_boxed()
+            })
             .await
-            .map(drop)
     }
 
     /// Keeps how an order ended, ends its step, erases the payment token and stores the answer, all or nothing. The schema
     /// refuses an order that has not ended.
     pub(crate) async fn settle(&self, ticket: &Ticket, order: &Order) -> Result<(), sqlx::Error> {
-        let (step, reason) = match order.state {
-            State::PaymentPending => ("PENDING", None),
-            State::Paid => ("SUCCEEDED", None),
-            State::Declined(reason) => ("FAILED", Some(reason.as_str())),
-        };
-        let (id, at) = (order.id.to_string(), order.updated.as_micros());
-        let mut transaction = self.database.begin(&self.writer).await?;
-        // From the pending state only, so that no order goes backwards whoever writes.
-        let moved = sqlx::query(
-            "UPDATE orders SET state = ?, decline_reason = ?, payment_id = ?, updated_at = ? \
-             WHERE id = ? AND state = 'PAYMENT_PENDING'",
-        )
-        .bind(rows::state_name(order.state))
-        .bind(reason)
-        .bind(order.payment.map(|id| id.to_string()))
-        .bind(at)
-        .bind(&id)
-        .execute(transaction.executor())
-        .await?;
-        if moved.rows_affected() == 0 {
-            return Err(sqlx::Error::RowNotFound);
-        }
-        sqlx::query(
-            "UPDATE order_steps SET state = ?, payment_token = NULL, updated_at = ? WHERE order_id = ? AND name = 'CHARGE'",
-        )
-        .bind(step)
-        .bind(at)
-        .bind(&id)
-        .execute(transaction.executor())
-        .await?;
-        sqlx::query("UPDATE idempotency_keys SET answered_state = ?, answered_at = ? WHERE key = ?")
-            .bind(rows::state_name(order.state))
-            .bind(at)
-            .bind(ticket.key.as_str())
-            .execute(transaction.executor())
-            .await?;
-        transaction.commit().await
+        self.database
+            .write(|transaction| {
+                async move {
+                    advance(transaction, order).await?;
+                    end_step(transaction, order).await?;
+                    answer(transaction, ticket, order).await
+                }
+                .scope_boxed()
+            })
+            .await
     }
 }
 
 /// Takes the key if it is free, in one statement, so that no two can.
 async fn claim(transaction: &mut Transaction, ticket: &Ticket, order: &Order) -> Result<bool, sqlx::Error> {
     let claimed = sqlx::query(
-        "INSERT INTO idempotency_keys (key, fingerprint, order_id, created_at) VALUES (?, ?, ?, ?) \
+        "INSERT INTO idempotency_keys (key, fingerprint, order_id, created_at) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (key) DO NOTHING",
     )
     .bind(ticket.key.as_str())
@@ -138,7 +124,7 @@ async fn insert(transaction: &mut Transaction, order: &Order, email: &Email) -> 
     let id = order.id.to_string();
     sqlx::query(
         "INSERT INTO orders (id, state, customer_email, total_minor, currency, created_at, updated_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&id)
     .bind(rows::state_name(order.state))
@@ -148,19 +134,28 @@ async fn insert(transaction: &mut Transaction, order: &Order, email: &Email) -> 
     .bind(order.created.as_micros())
     .bind(order.updated.as_micros())
     .execute(transaction.executor())
-    .await?;
-    sqlx::query(
-        "INSERT INTO order_lines (order_id, position, sku, quantity, unit_price_minor) \
-         SELECT ?, key, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)",
-    )
-    .bind(&id)
-    .bind(in_one(&order.lines))
-    .execute(transaction.executor())
     .await
     .map(drop)
 }
 
-/// All lines as one value, so that they take one statement, the same for any number of them.
+/// In one statement, the same for any number of lines.
+async fn insert_lines(transaction: &mut Transaction, order: &Order, system: DatabaseSystem) -> Result<(), sqlx::Error> {
+    let insert = match system {
+        DatabaseSystem::Sqlite => {
+            "INSERT INTO order_lines (order_id, position, sku, quantity, unit_price_minor) \
+             SELECT $1, key, value ->> 0, value ->> 1, value ->> 2 FROM json_each($2)"
+        }
+        _ => {
+            "INSERT INTO order_lines (order_id, position, sku, quantity, unit_price_minor) \
+             SELECT $1, position, line ->> 0, (line ->> 1)::BIGINT, (line ->> 2)::BIGINT \
+             FROM json_array_elements($2::JSON) WITH ORDINALITY AS lines (line, position)"
+        }
+    };
+    let insert = sqlx::query(insert).bind(order.id.to_string()).bind(in_one(&order.lines));
+    insert.execute(transaction.executor()).await.map(drop)
+}
+
+/// All lines as one value.
 fn in_one(lines: &[Line]) -> String {
     let line = |line: &Line| {
         serde_json::json!([line.sku().to_string(), line.quantity().get(), line.unit_price().minor_units()])
@@ -172,7 +167,7 @@ fn in_one(lines: &[Line]) -> String {
 async fn intend(transaction: &mut Transaction, charge: &Charge) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO order_steps (order_id, name, state, idempotency_key, payment_token, created_at, updated_at) \
-         VALUES (?, 'CHARGE', 'PENDING', ?, ?, ?, ?)",
+         VALUES ($1, 'CHARGE', 'PENDING', $2, $3, $4, $5)",
     )
     .bind(charge.order.id.to_string())
     .bind(&charge.payment_key)
@@ -182,6 +177,53 @@ async fn intend(transaction: &mut Transaction, charge: &Charge) -> Result<(), sq
     .execute(transaction.executor())
     .await
     .map(drop)
+}
+
+/// Moves the order on. From the pending state only, so that no order goes backwards whoever writes.
+async fn advance(transaction: &mut Transaction, order: &Order) -> Result<(), sqlx::Error> {
+    let reason = match order.state {
+        State::Declined(reason) => Some(reason.as_str()),
+        State::PaymentPending | State::Paid => None,
+    };
+    let moved = sqlx::query(
+        "UPDATE orders SET state = $1, decline_reason = $2, payment_id = $3, updated_at = $4 \
+         WHERE id = $5 AND state = 'PAYMENT_PENDING'",
+    )
+    .bind(rows::state_name(order.state))
+    .bind(reason)
+    .bind(order.payment.map(|id| id.to_string()))
+    .bind(order.updated.as_micros())
+    .bind(order.id.to_string())
+    .execute(transaction.executor())
+    .await?;
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}
+
+async fn end_step(transaction: &mut Transaction, order: &Order) -> Result<(), sqlx::Error> {
+    let state = match order.state {
+        State::PaymentPending => "PENDING",
+        State::Paid => "SUCCEEDED",
+        State::Declined(_) => "FAILED",
+    };
+    sqlx::query(
+        "UPDATE order_steps SET state = $1, payment_token = NULL, updated_at = $2 WHERE order_id = $3 AND name = 'CHARGE'",
+    )
+    .bind(state)
+    .bind(order.updated.as_micros())
+    .bind(order.id.to_string())
+    .execute(transaction.executor())
+    .await
+    .map(drop)
+}
+
+async fn answer(transaction: &mut Transaction, ticket: &Ticket, order: &Order) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE idempotency_keys SET answered_state = $1, answered_at = $2 WHERE key = $3")
+        .bind(rows::state_name(order.state))
+        .bind(order.updated.as_micros())
+        .bind(ticket.key.as_str())
+        .execute(transaction.executor())
+        .await
+        .map(drop)
 }
 
 fn broken(what: &'static str) -> sqlx::Error {

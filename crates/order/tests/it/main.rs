@@ -17,3 +17,4 @@ mod trace;
 mod metrics;
 mod health;
 mod process;
+mod postgres;

@@ -7,7 +7,7 @@ use clap::Parser;
 use proto::order::v1 as pb;
 use proto::order::v1::order_service_client::OrderServiceClient;
 use proto::types::v1 as types;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection};
 use telemetry::Service;
 use telemetry::testing::{Spans, Trace};
 use tempfile::TempDir;
@@ -34,6 +34,8 @@ pub(crate) struct Stage {
     pub(crate) spans: Spans,
     pub(crate) bank: Option<SocketAddr>,
     dir: TempDir,
+    /// The URL of the order service's database.
+    store: String,
     config: order::Config,
     order: Served,
 }
@@ -59,7 +61,7 @@ impl Stage {
 
         let mut config = payment::Config::parse_from(["payment"]);
         config.bank = format!("http://{bank_address}").parse().unwrap();
-        config.database_url = url(&dir, "payment.db");
+        config.database_url = local_postgres::store(url(&dir, "payment.db")).await.parse().unwrap();
         let telemetry = spans.service(Service::new("payment", "0.0.0"));
         telemetry::spawn(async move {
             payment::serve(payment, config, telemetry, std::future::pending()).await.unwrap();
@@ -82,23 +84,24 @@ impl Stage {
     async fn before(payment: SocketAddr, dir: TempDir, spans: Spans, adjust: impl FnOnce(&mut order::Config)) -> Self {
         let mut config = order::Config::parse_from(["order"]);
         config.payment = format!("http://{payment}").parse().unwrap();
-        config.database_url = url(&dir, "order.db");
+        let store = local_postgres::store(url(&dir, "order.db")).await;
+        config.database_url = store.parse().unwrap();
         adjust(&mut config);
         let (client, order) = serve(&config, &spans).await;
-        Self { client, spans, bank: None, dir, config, order }
+        Self { client, spans, bank: None, dir, store, config, order }
     }
 
-    /// Stops the order service and starts it again on the same file.
+    /// Stops the order service and starts it again on the same store.
     pub(crate) async fn restart(self) -> Self {
-        let Self { client, spans, bank, dir, config, order } = self;
+        let Self { client, spans, bank, dir, store, config, order } = self;
         drop(client);
         order.stop.send(()).unwrap();
         order.task.await.unwrap();
         let (client, order) = serve(&config, &spans).await;
-        Self { client, spans, bank, dir, config, order }
+        Self { client, spans, bank, dir, store, config, order }
     }
 
-    /// Starts the order service anew on the same file, as after a crash: the old one does not get to finish anything.
+    /// Starts the order service anew on the same store, as after a crash: the old one does not get to finish anything.
     pub(crate) async fn crash(mut self) -> Self {
         let (client, order) = serve(&self.config, &self.spans).await;
         self.order.task.abort();
@@ -116,11 +119,11 @@ impl Stage {
         files.filter(|path| ours(path)).flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
 
-    /// A connection of another process to the order service's file.
-    pub(crate) async fn database(&self) -> SqliteConnection {
-        // A service that answers has made the file.
+    /// A connection of another process to the order service's database.
+    pub(crate) async fn database(&self) -> AnyConnection {
+        // A service that answers has made its tables.
         self.health().await;
-        SqliteConnection::connect(&self.config.database_url).await.unwrap()
+        AnyConnection::connect(&self.store).await.unwrap()
     }
 
     /// What the order service says of its health.

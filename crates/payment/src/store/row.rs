@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::str::FromStr;
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::{Claim, Intent};
 use crate::payment::{DeclineReason, Money, Payment, State, Timestamp};
@@ -15,7 +15,7 @@ use crate::payment::{DeclineReason, Money, Payment, State, Timestamp};
 struct Foreign(&'static str);
 
 /// A row of `payments`, or of a join with it.
-pub(super) fn payment(row: &SqliteRow) -> Result<Payment, sqlx::Error> {
+pub(super) fn payment(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     let minor_units = row.try_get::<i64, _>("amount_minor")?.try_into().map_err(decode)?;
     Ok(Payment {
         id: parsed(row, "id")?,
@@ -28,7 +28,7 @@ pub(super) fn payment(row: &SqliteRow) -> Result<Payment, sqlx::Error> {
 }
 
 /// A row of `idempotency_keys`, joined with its payment and step.
-pub(super) fn claim(row: &SqliteRow) -> Result<Claim, sqlx::Error> {
+pub(super) fn claim(row: &AnyRow) -> Result<Claim, sqlx::Error> {
     let payment = payment(row)?;
     let answered: Option<&str> = row.try_get("answered_state")?;
     Ok(match answered {
@@ -68,7 +68,7 @@ pub(super) fn step_outcome(state: &State) -> &'static str {
 }
 
 /// The state called `name`, with what `row` says belongs to it.
-fn state(row: &SqliteRow, name: &str) -> Result<State, sqlx::Error> {
+fn state(row: &AnyRow, name: &str) -> Result<State, sqlx::Error> {
     Ok(match name {
         "pending" => State::Pending,
         "captured" => State::Captured(parsed(row, "transaction_id")?),
@@ -84,7 +84,7 @@ fn state(row: &SqliteRow, name: &str) -> Result<State, sqlx::Error> {
     })
 }
 
-fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>
+fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error>
 where
     T: FromStr<Err: StdError + Send + Sync + 'static>,
 {

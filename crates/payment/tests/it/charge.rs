@@ -1,6 +1,6 @@
 use proto::payment::v1::PaymentState;
 use proto::types::v1 as pbt;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection};
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -58,8 +58,7 @@ async fn an_unknown_payment_is_not_found() {
 async fn a_failure_inside_shows_the_trace_and_nothing_else() {
     let stage = Stage::set().await;
     stage.captured().await;
-    let ledger = format!("sqlite://{}", stage.dir.path().join("payment.db").display());
-    let mut ledger = SqliteConnection::connect(&ledger).await.unwrap();
+    let mut ledger = AnyConnection::connect(&stage.store).await.unwrap();
     sqlx::query("ALTER TABLE payments RENAME TO lost").execute(&mut ledger).await.unwrap();
 
     let status = stage.charge(&charge("tok_visa")).await.unwrap_err();

@@ -11,3 +11,4 @@ mod validation;
 mod trace;
 mod metrics;
 mod process;
+mod postgres;

@@ -34,6 +34,8 @@ pub(crate) struct Stage {
     pub(crate) spans: Spans,
     pub(crate) bank: SocketAddr,
     pub(crate) dir: TempDir,
+    /// The URL of the payment service's database.
+    pub(crate) store: String,
     config: payment::Config,
     payment: Served,
 }
@@ -73,21 +75,22 @@ impl Stage {
     }
 
     async fn against(mut config: payment::Config, bank: SocketAddr, dir: TempDir) -> Self {
-        config.database_url = url(&dir, "payment.db");
+        let store = local_postgres::store(url(&dir, "payment.db")).await;
+        config.database_url = store.parse().unwrap();
         // So that a test knows its traces by the ids it has chosen.
         let spans = Spans::new();
         let (client, payment) = serve(&config, &spans).await;
-        Self { client, spans, bank, dir, config, payment }
+        Self { client, spans, bank, dir, store, config, payment }
     }
 
-    /// Stops the payment service and starts it again on the same file.
+    /// Stops the payment service and starts it again on the same store.
     pub(crate) async fn restart(self) -> Self {
-        let Self { client, spans, bank, dir, config, payment } = self;
+        let Self { client, spans, bank, dir, store, config, payment } = self;
         drop(client);
         payment.stop.send(()).unwrap();
         payment.task.await.unwrap();
         let (client, payment) = serve(&config, &spans).await;
-        Self { client, spans, bank, dir, config, payment }
+        Self { client, spans, bank, dir, store, config, payment }
     }
 
     pub(crate) async fn charge(&self, charge: &pb::ChargeRequest) -> Result<Response<pb::ChargeResponse>, Status> {

@@ -2,7 +2,6 @@
 
 mod sqlite;
 mod postgresql;
-mod server;
 
 use std::collections::BTreeMap;
 

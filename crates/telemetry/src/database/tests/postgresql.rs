@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::StreamExt;
+use local_postgres::Server;
 use sqlx::postgres::{PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row as _, SqlSafeStr, Statement as _};
 
-use super::server::Server;
 use super::*;
 
 const INSERT: &str = "INSERT INTO orders (id, state) VALUES ($1, $2)";
