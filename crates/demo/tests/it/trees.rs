@@ -239,7 +239,9 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder [rpc.status_code=OK]
               payment CLIENT INSERT payment_steps
               payment CLIENT COMMIT
               payment CLIENT POST /v1/authorisations ERROR [error.type=timeout]
+        order CLIENT BEGIN
         order CLIENT UPDATE orders
+        order CLIENT COMMIT
 ";
 
 const RESUMED: &str = "
