@@ -258,7 +258,7 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder
               payment CLIENT BEGIN
               payment CLIENT INSERT idempotency_keys
               payment CLIENT SELECT idempotency_keys payments payment_steps
-              payment CLIENT ROLLBACK
+              payment CLIENT COMMIT
               payment CLIENT POST /v1/authorisations [http.response.status_code=201]
               payment CLIENT BEGIN
               payment CLIENT UPDATE payments
