@@ -25,6 +25,7 @@ mod http_method;
 mod http_client;
 mod http_server;
 mod messaging;
+mod job;
 mod database;
 mod metrics;
 mod bridge;

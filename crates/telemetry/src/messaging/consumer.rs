@@ -162,6 +162,6 @@ impl Consumer {
 
     /// The span that a message was made in.
     fn origin(&self, message: &MessageContext) -> SpanContext {
-        message.read(&Context::new(), self.maker.telemetry.propagation()).span().span_context().clone()
+        message.origin(self.maker.telemetry.propagation())
     }
 }

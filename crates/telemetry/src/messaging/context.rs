@@ -2,6 +2,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::baggage::{Baggage, BaggageExt};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 
 use crate::propagation::{Propagation, joined};
 
@@ -68,6 +69,11 @@ impl MessageContext {
         let baggage = joined(&Baggage::new(), cx.baggage(), |key| allowed.contains(&key));
         propagation.inject_context(&cx.with_baggage(baggage), &mut context);
         context
+    }
+
+    /// The span that the message was made in; an invalid one for none.
+    pub(crate) fn origin(&self, propagation: Propagation) -> SpanContext {
+        self.read(&Context::new(), propagation).span().span_context().clone()
     }
 
     /// `parent` with what this context says: its span as the remote span, and its baggage.

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
-use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
+use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::context::MessageContext;
 use super::destination::{Destination, Operation};
@@ -80,8 +79,7 @@ impl Producer {
     /// consumes them is linked to their creation and not to it.
     pub fn send_created<'m>(&self, messages: impl IntoIterator<Item = &'m MessageContext>) -> MessageOperation {
         let propagation = self.maker.telemetry.propagation();
-        let span = |message: &MessageContext| message.read(&Context::new(), propagation).span().span_context().clone();
-        let links: Vec<_> = messages.into_iter().map(span).collect();
+        let links: Vec<_> = messages.into_iter().map(|message| message.origin(propagation)).collect();
         let count = links.len();
         self.start(Operation::Send, SpanKind::Client, links, Some(count))
     }

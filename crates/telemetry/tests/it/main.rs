@@ -12,6 +12,7 @@ mod feedback;
 mod pipeline;
 mod corners;
 mod http_server;
+mod jobs;
 mod messaging;
 mod sampling;
 mod unsampled;
