@@ -7,9 +7,10 @@ use sqlx::{AnyConnection, AnyPool, Connection};
 use crate::PATIENCE;
 
 /// What each connection is told. The log is on disk before a write is answered; what is deleted is overwritten, not only
-/// forgotten; whoever meets another process's lock waits a little for it.
+/// forgotten; whoever meets another process's lock waits a little for it; what a savepoint needs is in memory, because a
+/// container may have no folder for temporary files.
 const SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
+    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;";
 
 /// The oldest version that does not corrupt its file.
 const OLDEST: [u32; 3] = [3, 51, 3];

@@ -1,5 +1,6 @@
 use database::{Database, OpenError, ScopedFutureExt};
 use futures_util::future::join_all;
+use sqlx::AssertSqlSafe;
 
 use crate::stage::{Stage, insert, newer, schema};
 
@@ -30,6 +31,22 @@ async fn a_process_of_the_version_before_runs_on_newer_tables() {
         older.write(|transaction| async move { insert(transaction, 1).await }.scope_boxed()).await.unwrap();
         let read = sqlx::query_scalar::<_, Option<String>>("SELECT author FROM notes");
         assert_eq!(read.fetch_one(upgraded.reader()).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn sqlite_keeps_what_it_promises_and_needs_no_folder_for_temporary_files() {
+    let stage = Stage::sqlite().await;
+    // FULL, on, MEMORY.
+    let settings = [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("temp_store", 2)];
+    for (name, expected) in settings {
+        let pragma = || sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("PRAGMA {name}")));
+        let reading = pragma().fetch_one(stage.database.reader()).await.unwrap();
+        let write = stage.database.write(|transaction| {
+            let pragma = pragma();
+            async move { pragma.fetch_one(transaction.executor()).await }.scope_boxed()
+        });
+        assert_eq!((reading, write.await.unwrap()), (expected, expected), "{name}");
     }
 }
 
