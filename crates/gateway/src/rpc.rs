@@ -23,6 +23,15 @@ impl ShopService for Rpc {
         Ok(wire::placed(answer))
     }
 
+    async fn cancel_order(
+        &self,
+        request: Request<pb::CancelOrderRequest>,
+    ) -> Result<Response<pb::CancelOrderResponse>, Status> {
+        let request = wire::cancel_order(request.into_inner());
+        let answer = self.upstream.cancel_order(request).await?;
+        Ok(wire::cancelled(answer))
+    }
+
     async fn get_order(&self, request: Request<pb::GetOrderRequest>) -> Result<Response<pb::GetOrderResponse>, Status> {
         let request = wire::get_order(request.into_inner());
         let answer = self.upstream.get_order(request).await?;

@@ -43,6 +43,13 @@ impl Upstream {
         Ok(self.client.clone().place_order(request).await?)
     }
 
+    pub(crate) async fn cancel_order(
+        &self,
+        request: order::CancelOrderRequest,
+    ) -> Result<Response<order::CancelOrderResponse>, Failure> {
+        Ok(self.client.clone().cancel_order(request).await?)
+    }
+
     pub(crate) async fn get_order(
         &self,
         request: order::GetOrderRequest,

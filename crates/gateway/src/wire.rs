@@ -17,6 +17,11 @@ pub(crate) fn place_order(request: pb::PlaceOrderRequest) -> order::PlaceOrderRe
     order::PlaceOrderRequest { idempotency_key, items, customer, payment_token }
 }
 
+pub(crate) fn cancel_order(request: pb::CancelOrderRequest) -> order::CancelOrderRequest {
+    let pb::CancelOrderRequest { order_id } = request;
+    order::CancelOrderRequest { order_id }
+}
+
 pub(crate) fn get_order(request: pb::GetOrderRequest) -> order::GetOrderRequest {
     let pb::GetOrderRequest { order_id } = request;
     order::GetOrderRequest { order_id }
@@ -34,7 +39,11 @@ pub(crate) fn placed(answer: Response<order::PlaceOrderResponse>) -> Response<pb
 }
 
 pub(crate) fn found(answer: Response<order::GetOrderResponse>) -> Response<pb::GetOrderResponse> {
-    answered(answer, |order::GetOrderResponse { order }| pb::GetOrderResponse { order })
+    answered(answer, |order::GetOrderResponse { order, history }| pb::GetOrderResponse { order, history })
+}
+
+pub(crate) fn cancelled(answer: Response<order::CancelOrderResponse>) -> Response<pb::CancelOrderResponse> {
+    answered(answer, |order::CancelOrderResponse { order }| pb::CancelOrderResponse { order })
 }
 
 pub(crate) fn listed(answer: Response<order::ListOrdersResponse>) -> Response<pb::ListOrdersResponse> {

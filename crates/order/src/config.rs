@@ -1,6 +1,7 @@
 //! The service's settings: flags, each with an environment name.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tonic::transport::Uri;
 
@@ -21,6 +22,16 @@ pub struct Config {
     #[arg(long, env = "ORDER_DATABASE_URL", value_name = "URL", default_value = "sqlite://order.db")]
     #[arg(hide_env_values = true)]
     pub database_url: database::Url,
+
+    /// How long whoever works on an order has it to itself; after that, another instance takes it over.
+    #[arg(long, env = "ORDER_LEASE", value_name = "DURATION", default_value = "15s")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub lease: Duration,
+
+    /// How often orders are looked for whose work was left undone.
+    #[arg(long, env = "ORDER_RECOVERY_INTERVAL", value_name = "DURATION", default_value = "1s")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub recovery_interval: Duration,
 
     /// The payment service's address.
     #[arg(long, env = "ORDER_PAYMENT", value_name = "URL", default_value = "http://127.0.0.1:50052")]

@@ -39,9 +39,11 @@ pub(crate) enum Failure {
     KeyInUse { retry_after: Duration },
     #[error("{reason}")]
     Declined { order: OrderId, reason: DeclineReason, replayed: bool },
+    #[error("order {0} was declined: there is nothing to cancel")]
+    NothingToCancel(OrderId),
     #[error("the payment cannot be completed now")]
     PaymentUnavailable { retry_after: Duration, source: Status },
-    #[error("the payment service refused the charge")]
+    #[error("the payment service refused")]
     PaymentRefused(#[source] Status),
     #[error("the payment service answered with a payment in {0}")]
     PaymentState(&'static str),
@@ -50,7 +52,7 @@ pub(crate) enum Failure {
     #[error("the store failed")]
     Store(#[source] sqlx::Error),
     #[error("the work was cut short")]
-    Interrupted(#[source] tokio::task::JoinError),
+    Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 // === impl Failure ===
@@ -77,9 +79,9 @@ impl From<Failure> for Status {
             Failure::Invalid(invalid) => invalid.into(),
             Failure::UnknownOrder(_) => Status::new(Code::NotFound, failure.to_string()),
             Failure::KeyReused => precondition(&failure, "IDEMPOTENCY_KEY_REUSED", HashMap::new()),
+            Failure::NothingToCancel(order) => precondition(&failure, "ORDER_DECLINED", named(order)),
             Failure::Declined { order, reason, replayed } => {
-                let facts = HashMap::from([("order_id".to_owned(), order.to_string())]);
-                let mut status = precondition(&failure, reason.as_str(), facts);
+                let mut status = precondition(&failure, reason.as_str(), named(order));
                 if replayed {
                     mark_replayed(status.metadata_mut());
                 }
@@ -98,6 +100,10 @@ impl From<Failure> for Status {
 fn precondition(failure: &Failure, reason: &str, facts: HashMap<String, String>) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, facts);
     Status::with_error_details(Code::FailedPrecondition, failure.to_string(), details)
+}
+
+fn named(order: OrderId) -> HashMap<String, String> {
+    HashMap::from([("order_id".to_owned(), order.to_string())])
 }
 
 fn retry(failure: Failure, code: Code, after: Duration) -> Status {

@@ -1,16 +1,21 @@
 //! The order service: takes orders, charges for them through the payment service, and keeps every step of it.
 //!
 //! A call goes through `rpc` (parse, act, answer), `wire` (the contract's messages to our own types), `orders` (the use
-//! cases), `order` and `catalogue` (what an order is and costs, pure), `payments` (the payment service's client) and
-//! `store` (SQLite or PostgreSQL). `error` is the only place where a failure becomes a status.
+//! cases), `order` and `catalogue` (what an order is and costs, pure), `progress` (one step after the other), `payments` (the
+//! payment service's client) and `store` (SQLite or PostgreSQL). `recovery` takes up what was left undone. `error` is the only
+//! place where a failure becomes a status.
 //!
 //! What it promises:
 //!
 //! - **One key, one order, one charge.** The order and the intent to charge for it, with a payment key of its own, are
 //!   committed before the payment service is asked; every try, also one after a crash, asks with that key.
 //! - **A caller that goes away changes nothing.** Once begun, an order is seen through by a task of its own.
-//! - **Unknown is not failed.** An order whose payment is not known to have ended stays pending and that is the answer;
-//!   the same idempotency key asks again.
+//! - **Unknown is not failed.** An order whose payment is not known to have ended stays pending and that is the answer; the
+//!   service asks until it knows, and the same idempotency key asks at once.
+//! - **A crash loses nothing.** Whoever works on an order holds it by a lease; once that has ended, or at once after a step that
+//!   failed, another takes the order up from the step it had come to. A holder that comes back too late writes nothing: each
+//!   taking has a number, and the store refuses what carries an older one. So instances may run side by side.
+//! - **An order can be cancelled at any moment**, once: money that moved, or turns out to have moved, is given back.
 //! - **The same key gives the same answer**, a decline included, marked `idempotent-replayed: true`. What decided nothing
 //!   (a malformed request, a key in use, a payment service that is down) is not kept.
 //! - **Prices are the shop's**, never the caller's, and sums are exact or refused.
@@ -21,18 +26,19 @@
 //!
 //! | span | attribute or event | what it is |
 //! |---|---|---|
-//! | `place_order`, `get_order` | `order.id` | the order's id, a UUID |
-//! | `place_order` | `order.item_count` | how many items (lines) the order has |
-//! | `place_order` | `order.total_minor` | the order's total in the currency's minor unit |
-//! | `place_order` | `order.currency` | the total's currency, an ISO 4217 code |
+//! | `place_order`, `cancel_order`, `get_order`, `recover_order` | `order.id` | the order's id, a UUID |
+//! | `place_order`, `recover_order` | `order.item_count` | how many items (lines) the order has |
+//! | `place_order`, `recover_order` | `order.total_minor` | the order's total in the currency's minor unit |
+//! | `place_order`, `recover_order` | `order.currency` | the total's currency, an ISO 4217 code |
 //! | `place_order` | event `order.validated` | the order is well-formed and about to be accepted; absent in a replay |
 //!
 //! What it measures, besides the conventions':
 //!
 //! | metric | attributes | what it is |
 //! |---|---|---|
-//! | `shop.orders` | `order.state`: `PAID` or `DECLINED` | how many orders came to an end, each counted once |
+//! | `shop.orders` | `order.state`: `PAID`, `DECLINED` or `CANCELLED` | how many orders came to that state |
 //! | `shop.order.value` | `order.state`, `order.currency` | their totals in the currency's minor unit |
+//! | `shop.orders.recovered` | | how often an order was taken up that was left undone |
 //! | `shop.orders.in_flight` | | how many orders are being worked on, whether or not their callers still wait |
 #![forbid(unsafe_code)]
 
@@ -44,6 +50,8 @@ mod order;
 mod catalogue;
 mod listing;
 mod saga;
+mod progress;
+mod recovery;
 mod idempotency;
 mod payments;
 mod store;
@@ -55,14 +63,16 @@ use std::time::Duration;
 use proto::order::v1::order_service_server::{OrderServiceServer, SERVICE_NAME};
 use server::Check;
 use telemetry::{RpcChannel, Telemetry, TrustTrace};
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::{Endpoint, Uri};
 use tracing::warn;
 
-use crate::idempotency::Running;
 use crate::metrics::Metrics;
-use crate::orders::{Orders, SAGA_LIMIT};
+use crate::orders::Orders;
 use crate::payments::Payments;
+use crate::progress::SAGA_LIMIT;
+use crate::recovery::recover;
 use crate::rpc::Rpc;
 use crate::store::Store;
 
@@ -85,16 +95,18 @@ pub async fn serve(
     telemetry: Telemetry,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let store = Store::open(&config.database_url, &telemetry).await.map_err(Error::Store)?;
+    let store = Store::open(&config.database_url, config.lease, &telemetry).await.map_err(Error::Store)?;
     let payment = channel(config.payment, &telemetry);
-    let running = Running::default();
+    let tasks = TaskTracker::new();
 
     let orders = Orders {
         store: store.clone(),
         payments: Payments::new(payment.clone()),
-        running: running.clone(),
+        events: telemetry.producer("outbox", "order.events"),
+        tasks: tasks.clone(),
         metrics: Metrics::new(&telemetry),
     };
+    let recovery = telemetry::spawn(recover(orders.clone(), telemetry.clone(), config.recovery_interval));
     let rpc = OrderServiceServer::new(Rpc { orders })
         .max_decoding_message_size(LARGEST_REQUEST)
         .max_encoding_message_size(LARGEST_ANSWER);
@@ -108,8 +120,10 @@ pub async fn serve(
     };
     let served = server::serve(listeners, service, &config.server, &telemetry, shutdown).await;
 
-    if tokio::time::timeout(SAGA_LIMIT, running.idle()).await.is_err() {
-        warn!("orders are still being worked on; their keys resume them");
+    recovery.abort();
+    tasks.close();
+    if tokio::time::timeout(SAGA_LIMIT, tasks.wait()).await.is_err() {
+        warn!("orders are still being worked on; whoever starts next finishes them");
     }
     store.close().await;
     served.map_err(Error::Serve)

@@ -6,6 +6,7 @@
 mod customer;
 mod line;
 mod money;
+mod state;
 mod time;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub(crate) use customer::{Email, PaymentToken};
 pub(crate) use line::{Line, Quantity, Sku};
 pub(crate) use money::{Currency, Money};
+pub(crate) use state::{DeclineReason, Event, OutOfTurn, State, Step};
 pub(crate) use time::Timestamp;
 
 /// An order as the shop keeps it.
@@ -35,23 +37,11 @@ pub(crate) struct Order {
     pub(crate) updated: Timestamp,
 }
 
-/// How far an order has come. It never goes backwards.
+/// A state that an order came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Whether the money moved is not known yet.
-    PaymentPending,
-    /// The money moved. Final.
-    Paid,
-    /// The bank refused. Final.
-    Declined(DeclineReason),
-}
-
-/// Why the bank refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DeclineReason {
-    CardDeclined,
-    InsufficientFunds,
-    CardExpired,
+pub(crate) struct Change {
+    pub(crate) state: State,
+    pub(crate) at: Timestamp,
 }
 
 /// An order that is wanted and well-formed, not accepted yet. Has no `Debug`: it holds the customer's secrets.
@@ -115,37 +105,12 @@ impl Order {
         Self { payment: payment.or(self.payment), ..self }
     }
 
-    /// The order once its state is `state`.
-    pub(crate) fn settled(self, state: State) -> Self {
-        Self { state, updated: Timestamp::now(), ..self }
-    }
-}
-
-// === impl DeclineReason ===
-
-impl DeclineReason {
-    /// The name callers see, in errors and on the wire.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::CardDeclined => "CARD_DECLINED",
-            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
-            Self::CardExpired => "CARD_EXPIRED",
-        }
-    }
-
-    /// The reason of that name, if there is one.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::CardDeclined, Self::InsufficientFunds, Self::CardExpired].into_iter().find(|it| it.as_str() == name)
-    }
-}
-
-impl fmt::Display for DeclineReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CardDeclined => "the card was declined",
-            Self::InsufficientFunds => "the account does not hold the amount",
-            Self::CardExpired => "the card has expired",
-        })
+    /// The order after `event`.
+    ///
+    /// # Errors
+    /// When its state does not allow that.
+    pub(crate) fn after(self, event: Event) -> Result<Self, OutOfTurn> {
+        Ok(Self { state: self.state.after(event)?, updated: Timestamp::now(), ..self })
     }
 }
 

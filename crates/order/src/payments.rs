@@ -11,8 +11,8 @@ use tonic_types::StatusExt;
 use tracing::warn;
 
 use crate::error::Failure;
-use crate::order::{DeclineReason, PaymentId};
-use crate::saga::Charge;
+use crate::order::{DeclineReason, PaymentId, PaymentToken};
+use crate::saga::Held;
 
 /// The client of the payment service.
 #[derive(Clone)]
@@ -52,27 +52,31 @@ impl Payments {
     ///
     /// # Errors
     /// When the charge has to be asked for again before anybody can say how it ends.
-    pub(crate) async fn charge(&self, charge: &Charge) -> Result<Outcome, Failure> {
-        match self.client.clone().charge(request(charge)).await {
+    pub(crate) async fn charge(&self, held: &Held) -> Result<Outcome, Failure> {
+        match self.client.clone().charge(charge(held)).await {
             Ok(answer) => outcome(answer.into_inner().payment.unwrap_or_default()),
-            Err(status) => failure(status),
+            Err(status) if status.code() == Code::FailedPrecondition => declined(status),
+            Err(status) => unsettled(status).map(|()| Outcome::Unknown(None)),
+        }
+    }
+
+    /// Gives back what was paid for an order, and says whether it surely is. Safe to repeat, as is a charge.
+    ///
+    /// # Errors
+    /// When the refund has to be asked for again before anybody can say how it ends.
+    pub(crate) async fn refund(&self, held: &Held) -> Result<bool, Failure> {
+        match self.client.clone().refund(refund(held)).await {
+            Ok(answer) => match answer.into_inner().payment.unwrap_or_default().state() {
+                pb::PaymentState::Refunded => Ok(true),
+                pb::PaymentState::RefundPending => Ok(false),
+                state => Err(Failure::PaymentState(state.as_str_name())),
+            },
+            Err(status) => unsettled(status).map(|()| false),
         }
     }
 }
 
-// === impl Outcome ===
-
-impl Outcome {
-    /// The payment's id, where the payment service has told it.
-    pub(crate) fn payment(&self) -> Option<PaymentId> {
-        match self {
-            Self::Paid(payment) => Some(*payment),
-            Self::Declined(payment, _) | Self::Unknown(payment) => *payment,
-        }
-    }
-}
-
-fn request(Charge { order, payment_key, token }: &Charge) -> pb::ChargeRequest {
+fn charge(Held { order, payment_key, token, .. }: &Held) -> pb::ChargeRequest {
     pb::ChargeRequest {
         idempotency_key: payment_key.clone(),
         order_id: order.id.to_string(),
@@ -80,7 +84,14 @@ fn request(Charge { order, payment_key, token }: &Charge) -> pb::ChargeRequest {
             minor_units: order.total.minor_units(),
             currency_code: order.total.currency().as_str().to_owned(),
         }),
-        payment_token: token.expose().to_owned(),
+        payment_token: token.as_ref().map(PaymentToken::expose).unwrap_or_default().to_owned(),
+    }
+}
+
+fn refund(Held { order, payment_key, .. }: &Held) -> pb::RefundRequest {
+    pb::RefundRequest {
+        idempotency_key: payment_key.clone(),
+        payment_id: order.payment.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -96,20 +107,20 @@ fn outcome(payment: pb::Payment) -> Result<Outcome, Failure> {
     }
 }
 
-/// What an error means: it is final, worth another try, or silent about the money. Another try cannot charge twice, its
-/// payment key is the same.
-fn failure(status: Status) -> Result<Outcome, Failure> {
+/// What an error means that does not say how the money went: nothing, where it may have moved. Another try cannot move it
+/// twice, its payment key is the same.
+fn unsettled(status: Status) -> Result<(), Failure> {
     match status.code() {
-        Code::FailedPrecondition => declined(status),
         Code::Aborted => Err(Failure::KeyInUse { retry_after: retry_after(&status) }),
         Code::Unavailable | Code::ResourceExhausted => {
             Err(Failure::PaymentUnavailable { retry_after: retry_after(&status), source: status })
         }
         Code::Ok | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::DataLoss => {
             warn!(code = ?status.code(), "payment outcome unknown");
-            Ok(Outcome::Unknown(None))
+            Ok(())
         }
-        Code::InvalidArgument
+        Code::FailedPrecondition
+        | Code::InvalidArgument
         | Code::NotFound
         | Code::AlreadyExists
         | Code::PermissionDenied

@@ -24,10 +24,19 @@ impl OrderService for Rpc {
         Ok(placed.into())
     }
 
+    async fn cancel_order(
+        &self,
+        request: Request<pb::CancelOrderRequest>,
+    ) -> Result<Response<pb::CancelOrderResponse>, Status> {
+        let id = OrderId::try_from(request.into_inner())?;
+        let order = self.orders.cancel(id).await?;
+        Ok(Response::new(order.into()))
+    }
+
     async fn get_order(&self, request: Request<pb::GetOrderRequest>) -> Result<Response<pb::GetOrderResponse>, Status> {
         let id = OrderId::try_from(request.into_inner())?;
-        let order = self.orders.get(id).await?;
-        Ok(Response::new(order.into()))
+        let found = self.orders.get(id).await?;
+        Ok(Response::new(found.into()))
     }
 
     async fn list_orders(

@@ -14,9 +14,9 @@ use crate::catalogue;
 use crate::idempotency::{Fingerprint, IdempotencyKey, Ticket};
 use crate::listing::{Page, PageRequest, PageSize, PageToken};
 use crate::order::{
-    DeclineReason, Email, Line, Money, NewOrder, Order, OrderId, PaymentToken, Quantity, State, Timestamp,
+    Change, DeclineReason, Email, Line, Money, NewOrder, Order, OrderId, PaymentToken, Quantity, State, Timestamp,
 };
-use crate::orders::{Placed, Submission};
+use crate::orders::{Found, Placed, Submission};
 
 /// So many violations are named at most: more would not fit into the headers a client is sure to accept (8 KiB).
 const MAX_VIOLATIONS: usize = 40;
@@ -92,14 +92,26 @@ fn email(invalid: &mut Invalid, customer: Option<types::Customer>) -> Option<Ema
     }
 }
 
+impl TryFrom<pb::CancelOrderRequest> for OrderId {
+    type Error = Invalid;
+
+    fn try_from(request: pb::CancelOrderRequest) -> Result<Self, Invalid> {
+        order_id(&request.order_id)
+    }
+}
+
 impl TryFrom<pb::GetOrderRequest> for OrderId {
     type Error = Invalid;
 
     fn try_from(request: pb::GetOrderRequest) -> Result<Self, Invalid> {
-        let mut invalid = Invalid::none();
-        let id = invalid.check("order_id", request.order_id.parse());
-        invalid.or(id)
+        order_id(&request.order_id)
     }
+}
+
+fn order_id(text: &str) -> Result<OrderId, Invalid> {
+    let mut invalid = Invalid::none();
+    let id = invalid.check("order_id", text.parse());
+    invalid.or(id)
 }
 
 impl TryFrom<pb::ListOrdersRequest> for PageRequest {
@@ -128,9 +140,25 @@ impl From<Placed> for Response<pb::PlaceOrderResponse> {
     }
 }
 
-impl From<Order> for pb::GetOrderResponse {
+impl From<Order> for pb::CancelOrderResponse {
     fn from(order: Order) -> Self {
         Self { order: Some(order.into()) }
+    }
+}
+
+impl From<Found> for pb::GetOrderResponse {
+    fn from(Found { order, history }: Found) -> Self {
+        Self { order: Some(order.into()), history: history.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Change> for types::OrderChange {
+    fn from(Change { state, at }: Change) -> Self {
+        Self {
+            state: types::OrderState::from(state).into(),
+            decline_reason: decline_reason(state).into(),
+            time: Some(at.into()),
+        }
     }
 }
 
@@ -145,17 +173,13 @@ impl From<Page> for pb::ListOrdersResponse {
 
 impl From<Order> for types::Order {
     fn from(order: Order) -> Self {
-        let decline_reason = match order.state {
-            State::Declined(reason) => reason.into(),
-            State::PaymentPending | State::Paid => types::DeclineReason::Unspecified,
-        };
         Self {
             id: order.id.to_string(),
             state: types::OrderState::from(order.state).into(),
             lines: order.lines.into_iter().map(types::OrderLine::from).collect(),
             total: Some(order.total.into()),
             payment_id: order.payment.map(|id| id.to_string()).unwrap_or_default(),
-            decline_reason: decline_reason.into(),
+            decline_reason: decline_reason(order.state).into(),
             create_time: Some(order.created.into()),
             update_time: Some(order.updated.into()),
         }
@@ -179,12 +203,21 @@ impl From<Money> for types::Money {
     }
 }
 
+fn decline_reason(state: State) -> types::DeclineReason {
+    match state {
+        State::Declined(reason) => reason.into(),
+        _ => types::DeclineReason::Unspecified,
+    }
+}
+
 impl From<State> for types::OrderState {
     fn from(state: State) -> Self {
         match state {
             State::PaymentPending => Self::PaymentPending,
             State::Paid => Self::Paid,
             State::Declined(_) => Self::Declined,
+            State::CancelPending { .. } => Self::CancelPending,
+            State::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -98,13 +98,15 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder [rpc.status_code=FAILED_PR
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder ERROR [rpc.status_code=FAILED_PRECONDITION]
     order SERVER shop.order.v1.OrderService/PlaceOrder [rpc.status_code=FAILED_PRECONDITION]
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
-        order CLIENT BEGIN
-        order CLIENT INSERT idempotency_keys
-        order CLIENT INSERT orders
-        order CLIENT INSERT order_lines SELECT json_each
-        order CLIENT INSERT order_steps
-        order CLIENT COMMIT
+        order CLIENT SELECT idempotency_keys orders
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT INSERT idempotency_keys
+          order CLIENT INSERT orders
+          order CLIENT INSERT order_lines SELECT json_each
+          order CLIENT INSERT order_steps
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
         order CLIENT shop.payment.v1.PaymentService/Charge ERROR [rpc.status_code=FAILED_PRECONDITION]
           payment SERVER shop.payment.v1.PaymentService/Charge [rpc.status_code=FAILED_PRECONDITION]
             payment INTERNAL charge
@@ -120,11 +122,14 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder [rpc.status_code=FAILED_PR
               payment CLIENT UPDATE payment_steps
               payment CLIENT UPDATE idempotency_keys
               payment CLIENT COMMIT
-        order CLIENT BEGIN
-        order CLIENT UPDATE orders
-        order CLIENT UPDATE order_steps
-        order CLIENT UPDATE idempotency_keys
-        order CLIENT COMMIT
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT SELECT orders
+          order CLIENT UPDATE orders
+          order CLIENT UPDATE order_steps
+          order CLIENT UPDATE idempotency_keys
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
 ";
 
 const DECLINED_AGAIN: &str = "
@@ -132,7 +137,7 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder [rpc.status_code=FAILED_PR
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder ERROR [rpc.status_code=FAILED_PRECONDITION]
     order SERVER shop.order.v1.OrderService/PlaceOrder [rpc.status_code=FAILED_PRECONDITION]
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
+        order CLIENT SELECT idempotency_keys orders
         order CLIENT SELECT order_lines
 ";
 
@@ -141,7 +146,7 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder [rpc.status_code=OK]
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder [rpc.status_code=OK]
     order SERVER shop.order.v1.OrderService/PlaceOrder [rpc.status_code=OK]
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
+        order CLIENT SELECT idempotency_keys orders
         order CLIENT SELECT order_lines
 ";
 
@@ -150,13 +155,15 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder
     order SERVER shop.order.v1.OrderService/PlaceOrder
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
-        order CLIENT BEGIN
-        order CLIENT INSERT idempotency_keys
-        order CLIENT INSERT orders
-        order CLIENT INSERT order_lines SELECT json_each
-        order CLIENT INSERT order_steps
-        order CLIENT COMMIT
+        order CLIENT SELECT idempotency_keys orders
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT INSERT idempotency_keys
+          order CLIENT INSERT orders
+          order CLIENT INSERT order_lines SELECT json_each
+          order CLIENT INSERT order_steps
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
         order CLIENT shop.payment.v1.PaymentService/Charge
           payment SERVER shop.payment.v1.PaymentService/Charge
             payment INTERNAL charge
@@ -174,11 +181,14 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder
               payment CLIENT UPDATE payment_steps
               payment CLIENT UPDATE idempotency_keys
               payment CLIENT COMMIT
-        order CLIENT BEGIN
-        order CLIENT UPDATE orders
-        order CLIENT UPDATE order_steps
-        order CLIENT UPDATE idempotency_keys
-        order CLIENT COMMIT
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT SELECT orders
+          order CLIENT UPDATE orders
+          order CLIENT UPDATE order_steps
+          order CLIENT UPDATE idempotency_keys
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
 ";
 
 /// What was begun is finished: only those who waited have given up.
@@ -187,13 +197,15 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder ERROR [rpc.status_code=DEA
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder ERROR [rpc.status_code=DEADLINE_EXCEEDED]
     order SERVER shop.order.v1.OrderService/PlaceOrder {order}
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
-        order CLIENT BEGIN
-        order CLIENT INSERT idempotency_keys
-        order CLIENT INSERT orders
-        order CLIENT INSERT order_lines SELECT json_each
-        order CLIENT INSERT order_steps
-        order CLIENT COMMIT
+        order CLIENT SELECT idempotency_keys orders
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT INSERT idempotency_keys
+          order CLIENT INSERT orders
+          order CLIENT INSERT order_lines SELECT json_each
+          order CLIENT INSERT order_steps
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
         order CLIENT shop.payment.v1.PaymentService/Charge [rpc.status_code=OK]
           payment SERVER shop.payment.v1.PaymentService/Charge [rpc.status_code=OK]
             payment INTERNAL charge
@@ -209,11 +221,14 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder ERROR [rpc.status_code=DEA
               payment CLIENT UPDATE payment_steps
               payment CLIENT UPDATE idempotency_keys
               payment CLIENT COMMIT
-        order CLIENT BEGIN
-        order CLIENT UPDATE orders
-        order CLIENT UPDATE order_steps
-        order CLIENT UPDATE idempotency_keys
-        order CLIENT COMMIT
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT SELECT orders
+          order CLIENT UPDATE orders
+          order CLIENT UPDATE order_steps
+          order CLIENT UPDATE idempotency_keys
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
 ";
 
 /// Unknown is not failed: only the question to the bank is an error.
@@ -222,13 +237,15 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder [rpc.status_code=OK]
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder [rpc.status_code=OK]
     order SERVER shop.order.v1.OrderService/PlaceOrder [rpc.status_code=OK]
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
-        order CLIENT BEGIN
-        order CLIENT INSERT idempotency_keys
-        order CLIENT INSERT orders
-        order CLIENT INSERT order_lines SELECT json_each
-        order CLIENT INSERT order_steps
-        order CLIENT COMMIT
+        order CLIENT SELECT idempotency_keys orders
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT INSERT idempotency_keys
+          order CLIENT INSERT orders
+          order CLIENT INSERT order_lines SELECT json_each
+          order CLIENT INSERT order_steps
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
         order CLIENT shop.payment.v1.PaymentService/Charge [rpc.status_code=OK]
           payment SERVER shop.payment.v1.PaymentService/Charge [rpc.status_code=OK]
             payment INTERNAL charge
@@ -249,8 +266,12 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder
   gateway CLIENT shop.order.v1.OrderService/PlaceOrder
     order SERVER shop.order.v1.OrderService/PlaceOrder
       order INTERNAL place_order
-        order CLIENT SELECT idempotency_keys orders order_steps
+        order CLIENT SELECT idempotency_keys orders
+        order CLIENT BEGIN
+        order CLIENT UPDATE orders
+        order CLIENT SELECT orders order_steps order_events
         order CLIENT SELECT order_lines
+        order CLIENT COMMIT
         order CLIENT shop.payment.v1.PaymentService/Charge
           payment SERVER shop.payment.v1.PaymentService/Charge
             payment INTERNAL charge
@@ -265,9 +286,12 @@ gateway SERVER shop.gateway.v1.ShopService/PlaceOrder
               payment CLIENT UPDATE payment_steps
               payment CLIENT UPDATE idempotency_keys
               payment CLIENT COMMIT
-        order CLIENT BEGIN
-        order CLIENT UPDATE orders
-        order CLIENT UPDATE order_steps
-        order CLIENT UPDATE idempotency_keys
-        order CLIENT COMMIT
+        order PRODUCER create order.events
+          order CLIENT BEGIN
+          order CLIENT SELECT orders
+          order CLIENT UPDATE orders
+          order CLIENT UPDATE order_steps
+          order CLIENT UPDATE idempotency_keys
+          order CLIENT INSERT order_events SELECT order_events
+          order CLIENT COMMIT
 ";

@@ -5,7 +5,7 @@ use proto::order::v1 as upstream;
 use proto::types::v1::{Money, Order, OrderLine, OrderState};
 use tonic::Response;
 
-use crate::fake_order::{Asked, FakeOrder, with_headers};
+use crate::fake_order::{Asked, FakeOrder, history, with_headers};
 use crate::stage::{Stage, order};
 
 fn an_order() -> Order {
@@ -26,15 +26,19 @@ async fn calls_and_answers_pass_through_whole() {
     let mut client = Stage::before(upstream.address, |_| {}).await.client;
 
     let placed = client.place_order(order()).await.unwrap().into_inner();
+    let cancelled = client.cancel_order(pb::CancelOrderRequest { order_id: "an-id".to_owned() }).await;
+    let cancelled = cancelled.unwrap().into_inner();
     let found = client.get_order(pb::GetOrderRequest { order_id: "an-id".to_owned() }).await.unwrap().into_inner();
     let page = pb::ListOrdersRequest { page_size: 7, page_token: "a-page".to_owned() };
     let listed = client.list_orders(page).await.unwrap().into_inner();
 
     assert_eq!((placed.order, found.order), (Some(an_order()), Some(an_order())));
+    assert_eq!((cancelled.order, found.history), (Some(an_order()), history()));
     assert_eq!((listed.orders, listed.next_page_token.as_str()), (vec![an_order()], "the-next-page"));
     let pb::PlaceOrderRequest { idempotency_key, items, customer, payment_token } = order();
     let asked = [
         Asked::Place(upstream::PlaceOrderRequest { idempotency_key, items, customer, payment_token }),
+        Asked::Cancel(upstream::CancelOrderRequest { order_id: "an-id".to_owned() }),
         Asked::Get(upstream::GetOrderRequest { order_id: "an-id".to_owned() }),
         Asked::List(upstream::ListOrdersRequest { page_size: 7, page_token: "a-page".to_owned() }),
     ];

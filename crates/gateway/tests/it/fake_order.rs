@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use proto::order::v1 as pb;
 use proto::order::v1::order_service_server::{OrderService, OrderServiceServer};
-use proto::types::v1::Order;
+use proto::types::v1::{Order, OrderChange, OrderState};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
@@ -28,6 +28,7 @@ type Calls = Arc<Mutex<Vec<(Asked, MetadataMap)>>>;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Asked {
     Place(pb::PlaceOrderRequest),
+    Cancel(pb::CancelOrderRequest),
     Get(pb::GetOrderRequest),
     List(pb::ListOrdersRequest),
 }
@@ -89,7 +90,15 @@ impl<F: Fn() -> Answer + Send + Sync + 'static> OrderService for Service<F> {
     }
 
     async fn get_order(&self, request: Request<pb::GetOrderRequest>) -> Result<Response<pb::GetOrderResponse>, Status> {
-        self.answer(request, Asked::Get, |orders| pb::GetOrderResponse { order: orders.into_iter().next() })
+        let found = |orders: Vec<Order>| pb::GetOrderResponse { order: orders.into_iter().next(), history: history() };
+        self.answer(request, Asked::Get, found)
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<pb::CancelOrderRequest>,
+    ) -> Result<Response<pb::CancelOrderResponse>, Status> {
+        self.answer(request, Asked::Cancel, |orders| pb::CancelOrderResponse { order: orders.into_iter().next() })
     }
 
     async fn list_orders(
@@ -99,6 +108,11 @@ impl<F: Fn() -> Answer + Send + Sync + 'static> OrderService for Service<F> {
         let next_page_token = "the-next-page".to_owned();
         self.answer(request, Asked::List, |orders| pb::ListOrdersResponse { orders, next_page_token })
     }
+}
+
+/// That of every order.
+pub(crate) fn history() -> Vec<OrderChange> {
+    vec![OrderChange { state: OrderState::PaymentPending.into(), ..OrderChange::default() }]
 }
 
 /// An answer with headers of which callers may see one.

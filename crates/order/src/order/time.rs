@@ -1,6 +1,6 @@
 //! Moments as the store keeps them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment to the microsecond, so that an answer and the store never differ in what is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,11 @@ impl Timestamp {
     /// The moment `micros` microseconds after the beginning of 1970 (UTC).
     pub(crate) fn from_micros(micros: i64) -> Self {
         Self { micros }
+    }
+
+    /// The moment `later` after this one.
+    pub(crate) fn plus(self, later: Duration) -> Self {
+        Self { micros: self.micros.saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)) }
     }
 
     /// Microseconds since the beginning of 1970 (UTC).

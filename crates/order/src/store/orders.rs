@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use sqlx::{Any, Executor};
+
 use super::Store;
 use super::rows::{self, LineRow, OrderRow};
 use crate::listing::{Page, PageRequest, PageToken};
@@ -17,7 +19,7 @@ impl Store {
     pub(crate) async fn order(&self, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
         let id = id.to_string();
         let row: Option<OrderRow> = sqlx::query_as(
-            "SELECT id, state, decline_reason, total_minor, currency, payment_id, created_at, updated_at \
+            "SELECT id, state, decline_reason, cancellation, total_minor, currency, payment_id, created_at, updated_at \
              FROM orders WHERE id = $1",
         )
         .bind(&id)
@@ -33,7 +35,7 @@ impl Store {
         let before = request.after.map_or_else(|| BEHIND_THE_NEWEST.to_owned(), |token| token.last().to_string());
         let size = request.size.get();
         let mut rows: Vec<OrderRow> = sqlx::query_as(
-            "SELECT id, state, decline_reason, total_minor, currency, payment_id, created_at, updated_at \
+            "SELECT id, state, decline_reason, cancellation, total_minor, currency, payment_id, created_at, updated_at \
              FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2",
         )
         .bind(before)
@@ -60,15 +62,23 @@ impl Store {
         Ok(Page { orders, next })
     }
 
-    /// The lines of all orders from `oldest` to `newest`, each order's in its caller's order.
     pub(super) async fn lines(&self, oldest: &str, newest: &str) -> Result<Vec<LineRow>, sqlx::Error> {
-        sqlx::query_as(
-            "SELECT order_id, sku, quantity, unit_price_minor \
-             FROM order_lines WHERE order_id BETWEEN $1 AND $2 ORDER BY order_id, position",
-        )
-        .bind(oldest)
-        .bind(newest)
-        .fetch_all(self.database.reader())
-        .await
+        lines(self.database.reader(), oldest, newest).await
     }
+}
+
+/// The lines of all orders from `oldest` to `newest`, each order's in its caller's order.
+pub(super) async fn lines<'c>(
+    executor: impl Executor<'c, Database = Any>,
+    oldest: &str,
+    newest: &str,
+) -> Result<Vec<LineRow>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT order_id, sku, quantity, unit_price_minor \
+         FROM order_lines WHERE order_id BETWEEN $1 AND $2 ORDER BY order_id, position",
+    )
+    .bind(oldest)
+    .bind(newest)
+    .fetch_all(executor)
+    .await
 }

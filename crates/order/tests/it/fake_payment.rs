@@ -18,6 +18,7 @@ pub(crate) const PAYMENT_ID: &str = "0193d0c4-1f9e-7b7c-8d0a-5a0c7c1de0aa";
 pub(crate) struct FakePayment {
     pub(crate) line: Line,
     charges: mpsc::UnboundedReceiver<Charge>,
+    refunds: mpsc::UnboundedReceiver<Refund>,
 }
 
 /// A charge that waits for its answer. Dropped without one, it is answered UNKNOWN.
@@ -27,8 +28,15 @@ pub(crate) struct Charge {
     answer: oneshot::Sender<Result<pb::ChargeResponse, Status>>,
 }
 
+/// A refund that waits for its answer, as a charge does.
+pub(crate) struct Refund {
+    pub(crate) request: pb::RefundRequest,
+    answer: oneshot::Sender<Result<pb::RefundResponse, Status>>,
+}
+
 struct Service {
     charges: mpsc::UnboundedSender<Charge>,
+    refunds: mpsc::UnboundedSender<Refund>,
 }
 
 // === impl FakePayment ===
@@ -37,11 +45,13 @@ impl FakePayment {
     pub(crate) async fn start() -> Self {
         let listener = bind().await;
         let address = listener.local_addr().unwrap();
-        let (sender, charges) = mpsc::unbounded_channel();
-        let server = Server::builder().add_service(PaymentServiceServer::new(Service { charges: sender }));
+        let (charge_sender, charges) = mpsc::unbounded_channel();
+        let (refund_sender, refunds) = mpsc::unbounded_channel();
+        let service = Service { charges: charge_sender, refunds: refund_sender };
+        let server = Server::builder().add_service(PaymentServiceServer::new(service));
         let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
         telemetry::spawn(async move { serving.await.unwrap() });
-        Self { line: Line::to(address).await, charges }
+        Self { line: Line::to(address).await, charges, refunds }
     }
 
     /// The next charge that is asked for.
@@ -49,10 +59,17 @@ impl FakePayment {
         tokio::time::timeout(PATIENCE, self.charges.recv()).await.expect("no charge was asked for").unwrap()
     }
 
-    /// Fails if a charge was asked for that [`next`](Self::next) has not given.
+    /// The next refund that is asked for.
+    pub(crate) async fn next_refund(&mut self) -> Refund {
+        tokio::time::timeout(PATIENCE, self.refunds.recv()).await.expect("no refund was asked for").unwrap()
+    }
+
+    /// Fails if a charge or a refund was asked for that [`next`](Self::next) or [`next_refund`](Self::next_refund) has not
+    /// given.
     #[track_caller]
     pub(crate) fn assert_not_asked(&mut self) {
         assert!(self.charges.try_recv().is_err(), "another charge was asked for");
+        assert!(self.refunds.try_recv().is_err(), "another refund was asked for");
     }
 }
 
@@ -81,6 +98,19 @@ impl Charge {
     }
 }
 
+// === impl Refund ===
+
+impl Refund {
+    pub(crate) fn is(self, state: pb::PaymentState) {
+        let payment = pb::Payment { id: PAYMENT_ID.to_owned(), state: state.into(), ..Default::default() };
+        let _ = self.answer.send(Ok(pb::RefundResponse { payment: Some(payment) }));
+    }
+
+    pub(crate) fn fails(self, status: Status) {
+        let _ = self.answer.send(Err(status));
+    }
+}
+
 // === impl Service ===
 
 #[tonic::async_trait]
@@ -92,8 +122,10 @@ impl PaymentService for Service {
         answered.await.unwrap_or_else(|_| Err(Status::unknown("dropped"))).map(Response::new)
     }
 
-    async fn refund(&self, _: Request<pb::RefundRequest>) -> Result<Response<pb::RefundResponse>, Status> {
-        Err(Status::unimplemented("not asked for by the order service"))
+    async fn refund(&self, request: Request<pb::RefundRequest>) -> Result<Response<pb::RefundResponse>, Status> {
+        let (answer, answered) = oneshot::channel();
+        self.refunds.send(Refund { request: request.into_inner(), answer }).unwrap();
+        answered.await.unwrap_or_else(|_| Err(Status::unknown("dropped"))).map(Response::new)
     }
 
     async fn get_payment(&self, _: Request<pb::GetPaymentRequest>) -> Result<Response<pb::GetPaymentResponse>, Status> {

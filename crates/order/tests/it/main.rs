@@ -8,6 +8,8 @@ mod placing;
 mod validation;
 mod idempotency;
 mod resuming;
+mod recovering;
+mod cancelling;
 mod payment_faults;
 mod away;
 mod listing;

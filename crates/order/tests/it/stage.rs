@@ -52,6 +52,11 @@ struct Served {
 impl Stage {
     /// Before the real payment service, and that before the real bank.
     pub(crate) async fn set() -> Self {
+        Self::set_and(|_| {}).await
+    }
+
+    /// The same with other settings of the order service.
+    pub(crate) async fn set_and(adjust: impl FnOnce(&mut order::Config)) -> Self {
         let (dir, spans) = (tempfile::tempdir().unwrap(), Spans::new());
         let (bank, payment) = (bind().await, server::Listeners { rpc: bind().await, admin: bind().await });
         let (bank_address, payment_address) = (bank.local_addr().unwrap(), payment.rpc.local_addr().unwrap());
@@ -61,12 +66,13 @@ impl Stage {
 
         let mut config = payment::Config::parse_from(["payment"]);
         config.bank = format!("http://{bank_address}").parse().unwrap();
+        config.bank_timeout = Duration::from_millis(500);
         config.database_url = local_postgres::store(url(&dir, "payment.db")).await.parse().unwrap();
         let telemetry = spans.service(Service::new("payment", "0.0.0"));
         telemetry::spawn(async move {
             payment::serve(payment, config, telemetry, std::future::pending()).await.unwrap();
         });
-        Self { bank: Some(bank_address), ..Self::before(payment_address, dir, spans, |_| {}).await }
+        Self { bank: Some(bank_address), ..Self::before(payment_address, dir, spans, adjust).await }
     }
 
     /// Before a payment service that answers what the test says.
@@ -83,6 +89,8 @@ impl Stage {
 
     async fn before(payment: SocketAddr, dir: TempDir, spans: Spans, adjust: impl FnOnce(&mut order::Config)) -> Self {
         let mut config = order::Config::parse_from(["order"]);
+        // Only a test that wants it sees orders taken up that it has left.
+        config.recovery_interval = Duration::from_secs(3600);
         config.payment = format!("http://{payment}").parse().unwrap();
         let store = local_postgres::store(url(&dir, "order.db")).await;
         config.database_url = store.parse().unwrap();
@@ -141,8 +149,37 @@ impl Stage {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<types::Order, Status> {
+        Ok(self.find(id).await?.order.unwrap())
+    }
+
+    /// Every state that an order was in.
+    pub(crate) async fn history(&self, id: &str) -> Vec<types::OrderState> {
+        let changes = self.find(id).await.unwrap().history;
+        assert!(changes.is_sorted_by_key(|change| change.time.map(|at| (at.seconds, at.nanos))), "{changes:?}");
+        changes.into_iter().map(|change| change.state()).collect()
+    }
+
+    /// Waits until an order has come to that state.
+    pub(crate) async fn until(&self, id: &str, state: types::OrderState) -> types::Order {
+        let come = async {
+            loop {
+                let order = self.get(id).await.unwrap();
+                if order.state() == state {
+                    break order;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, come).await.unwrap_or_else(|_| panic!("{id} is not {state:?}"))
+    }
+
+    pub(crate) async fn cancel(&self, id: &str) -> Result<types::Order, Status> {
+        let request = pb::CancelOrderRequest { order_id: id.to_owned() };
+        Ok(self.client.clone().cancel_order(request).await?.into_inner().order.unwrap())
+    }
+
+    async fn find(&self, id: &str) -> Result<pb::GetOrderResponse, Status> {
         let request = pb::GetOrderRequest { order_id: id.to_owned() };
-        Ok(self.client.clone().get_order(request).await?.into_inner().order.unwrap())
+        Ok(self.client.clone().get_order(request).await?.into_inner())
     }
 
     /// The movements of money in the bank's ledger that are for the order.
