@@ -116,6 +116,16 @@ impl Bank {
         Ok(self.ask(request, "/v1/authorisations").await?.charged()?)
     }
 
+    /// What became of the charge that was asked for with `key`; `None` if the bank does not know of it, or not yet, or has
+    /// declined it.
+    pub(crate) async fn find(&self, key: BankKey) -> Result<Option<Event>, Unsettled> {
+        let mut url = self.authorisations.clone();
+        url.query_pairs_mut().append_pair("idempotency_key", &key.to_string());
+        let request = self.http.get_ref().get(url);
+        let request = request.build().map_err(Unavailable::Unsent)?;
+        Ok(self.ask(request, "/v1/authorisations").await?.found()?)
+    }
+
     /// Gives `transaction` back; however often this is called, once for each `key`.
     pub(crate) async fn refund(&self, transaction: &TransactionId, key: BankKey) -> Result<Event, Unsettled> {
         let mut url = self.authorisations.clone();

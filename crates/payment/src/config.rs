@@ -25,6 +25,16 @@ pub struct Config {
     #[arg(hide_env_values = true)]
     pub database_url: database::Url,
 
+    /// How long whoever asks the bank for a payment has that to itself; after that, another instance takes it over.
+    #[arg(long, env = "PAYMENT_LEASE", value_name = "DURATION", default_value = "12s")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub lease: Duration,
+
+    /// How often payments are looked for that were left open.
+    #[arg(long, env = "PAYMENT_RECOVERY_INTERVAL", value_name = "DURATION", default_value = "1s")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub recovery_interval: Duration,
+
     /// The bank's address.
     #[arg(long, env = "PAYMENT_BANK", value_name = "URL", default_value = "http://127.0.0.1:50060")]
     #[arg(value_parser = http_url)]

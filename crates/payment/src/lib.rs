@@ -9,7 +9,11 @@
 //! - **The money moves once.** The intent, with the bank's own key, is committed before the bank is asked; every attempt,
 //!   also one after a crash, asks with that key.
 //! - **Unknown is not failed.** When the bank's answer does not come or cannot be read, the payment stays pending and
-//!   that is the answer; the same idempotency key asks again.
+//!   that is the answer. The service asks the bank for what it knows until it is settled; the same idempotency key, with its
+//!   token, asks at once.
+//! - **A crash loses nothing.** Whoever asks the bank holds the step by a lease; once that has ended, another takes it up. A
+//!   holder that comes back too late writes nothing: each taking has a number, and the ledger refuses what carries an older one.
+//!   So instances may run side by side.
 //! - **A caller that goes away changes nothing.** From the intent on, the work runs in a task of its own.
 //! - **The same key gives the same answer**, a decline included, marked `idempotent-replayed: true`. What decided nothing
 //!   (a malformed request, a key in use, a bank that is down) is not kept.
@@ -29,6 +33,8 @@ mod wire;
 mod payments;
 mod payment;
 mod idempotency;
+mod steps;
+mod recovery;
 mod bank;
 mod store;
 mod metrics;
@@ -39,13 +45,14 @@ use std::time::Duration;
 use proto::payment::v1::payment_service_server::{PaymentServiceServer, SERVICE_NAME};
 use server::Check;
 use telemetry::{Telemetry, TrustTrace};
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tracing::warn;
 
 use crate::bank::Bank;
-use crate::idempotency::Running;
 use crate::metrics::Metrics;
 use crate::payments::Payments;
+use crate::recovery::recover;
 use crate::rpc::Rpc;
 use crate::store::Store;
 
@@ -68,13 +75,15 @@ pub async fn serve(
     telemetry: Telemetry,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let store = Store::open(&config.database_url, &telemetry).await.map_err(Error::Store)?;
+    let store = Store::open(&config.database_url, config.lease, &telemetry).await.map_err(Error::Store)?;
     let bank = Bank::new(&config.bank, config.bank_timeout, config.bank_propagate, &telemetry).map_err(Error::Bank)?;
-    let running = Running::default();
+    let tasks = TaskTracker::new();
     let limit = config.bank_timeout + LEDGER_LIMIT;
 
     let metrics = Metrics::new(&telemetry);
-    let payments = Payments { store: store.clone(), bank, running: running.clone(), limit, metrics };
+    let payments =
+        Payments { store: store.clone(), bank, tasks: tasks.clone(), limit, metrics, telemetry: telemetry.clone() };
+    let recovery = telemetry::spawn(recover(payments.clone(), config.recovery_interval));
     let rpc = PaymentServiceServer::new(Rpc { payments })
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_MESSAGE);
@@ -88,8 +97,10 @@ pub async fn serve(
     };
     let served = server::serve(listeners, service, &config.server, &telemetry, shutdown).await;
 
-    if tokio::time::timeout(limit, running.idle()).await.is_err() {
-        warn!("changes are still running; their keys resume them");
+    recovery.abort();
+    tasks.close();
+    if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
+        warn!("changes are still running; whoever starts next finds out how they ended");
     }
     store.close().await;
     served.map_err(Error::Server)

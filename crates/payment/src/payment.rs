@@ -2,12 +2,14 @@
 
 mod id;
 mod money;
+mod time;
 mod token;
 
 use std::fmt;
 
 pub(crate) use self::id::{BankKey, OrderId, PaymentId, TransactionId};
 pub(crate) use self::money::Money;
+pub(crate) use self::time::Timestamp;
 pub(crate) use self::token::PaymentToken;
 
 /// What a caller wants charged.
@@ -32,6 +34,13 @@ pub(crate) struct Payment {
     pub(crate) state: State,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+}
+
+/// A state that a payment came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) state: State,
+    pub(crate) at: Timestamp,
 }
 
 /// How far a payment has come.
@@ -77,12 +86,6 @@ pub(crate) enum DeclineReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the payment's state does not allow this")]
 pub(crate) struct OutOfTurn;
-
-/// A moment, to the microsecond: what the store keeps is what was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Timestamp {
-    pub(crate) micros: i64,
-}
 
 // === impl Payment ===
 

@@ -1,27 +1,37 @@
 //! The use cases. Each change is an intent committed before the bank is asked, and from there on sees itself through,
 //! whether or not its caller still waits.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use telemetry::set_attribute;
+use telemetry::{Telemetry, set_attribute};
+use tokio_util::task::TaskTracker;
 use tracing::{info, instrument, warn};
 
 use crate::bank::{Bank, Unsettled};
 use crate::error::Failure;
-use crate::idempotency::{Keyed, Running, Ticket};
+use crate::idempotency::{Keyed, Method};
 use crate::metrics::Metrics;
-use crate::payment::{BankKey, Charge, Event, OutOfTurn, Payment, PaymentId, Refund, State, Timestamp};
-use crate::store::{Claim, Intent, Store};
+use crate::payment::{Change, Charge, Event, OutOfTurn, Payment, PaymentId, Refund, State, Timestamp};
+use crate::steps::Held;
+use crate::store::{Claim, Store};
 
 /// Charges, refunds and finds payments.
 #[derive(Clone)]
 pub(crate) struct Payments {
     pub(crate) store: Store,
     pub(crate) bank: Bank,
-    pub(crate) running: Running,
+    /// The work that goes on whether or not its caller waits.
+    pub(crate) tasks: TaskTracker,
     /// How long a change may take once nobody waits for it.
     pub(crate) limit: Duration,
     pub(crate) metrics: Metrics,
+    pub(crate) telemetry: Telemetry,
+}
+
+/// A payment, and every state it was in, oldest first.
+pub(crate) struct Found {
+    pub(crate) payment: Payment,
+    pub(crate) history: Vec<Change>,
 }
 
 /// What a caller is told of a change.
@@ -44,19 +54,17 @@ impl Payments {
             return Answer::replay(payment);
         }
         let charge = content?;
-        let turn = self.running.enter(&ticket)?;
-
         let this = self.clone();
         self.see_through(async move {
-            let _turn = turn;
-            let payment = Payment::intended(PaymentId::new(), &charge, now());
-            let intent = Intent { payment, bank_key: BankKey::new() };
-            match this.store.claim_charge(&ticket, intent).await? {
+            let payment = Payment::intended(PaymentId::new(), &charge, Timestamp::now());
+            let held = Held::intended(payment, Method::Charge, this.telemetry.message_context());
+            match this.store.claim_charge(&ticket, held).await? {
                 Claim::Answered(payment) => Answer::replay(payment),
-                Claim::Open(intent) => {
-                    describe(&intent.payment);
-                    let verdict = this.bank.charge(&charge, intent.bank_key).await;
-                    this.settle(&ticket, intent.payment, verdict).await
+                Claim::InUse => Err(Failure::KeyInUse),
+                Claim::Open(held) => {
+                    describe(&held.payment);
+                    let verdict = this.bank.charge(&charge, held.bank_key).await;
+                    this.settle(held, verdict).await
                 }
             }
         })
@@ -74,18 +82,17 @@ impl Payments {
             return Answer::replay(payment);
         }
         let refund = content?;
-        let turn = self.running.enter(&ticket)?;
-
         let this = self.clone();
         self.see_through(async move {
-            let _turn = turn;
-            match this.store.claim_refund(&ticket, refund.payment_id, BankKey::new(), now()).await? {
+            let origin = this.telemetry.message_context();
+            let intend = |payment| Held::intended(payment, Method::Refund, origin.clone());
+            match this.store.claim_refund(&ticket, refund.payment_id, Timestamp::now(), intend).await? {
                 Claim::Answered(payment) => Answer::replay(payment),
-                Claim::Open(intent) => {
-                    describe(&intent.payment);
-                    let transaction = intent.payment.state.transaction_id().ok_or(OutOfTurn)?;
-                    let verdict = this.bank.refund(transaction, intent.bank_key).await;
-                    this.settle(&ticket, intent.payment, verdict).await
+                Claim::InUse => Err(Failure::KeyInUse),
+                Claim::Open(held) => {
+                    describe(&held.payment);
+                    let verdict = this.ask_for_refund(&held).await?;
+                    this.settle(held, verdict).await
                 }
             }
         })
@@ -94,20 +101,40 @@ impl Payments {
 
     /// The payment as it is now.
     #[instrument(skip_all, name = "get_payment")]
-    pub(crate) async fn get(&self, id: PaymentId) -> Result<Payment, Failure> {
+    pub(crate) async fn get(&self, id: PaymentId) -> Result<Found, Failure> {
         set_attribute("payment.id", id.to_string());
-        self.store.payment(id).await?.ok_or(Failure::UnknownPayment(id))
+        let payment = self.store.payment(id).await?.ok_or(Failure::UnknownPayment(id))?;
+        Ok(Found { payment, history: self.store.history(id).await? })
     }
 
-    /// Keeps what the bank said of `payment`, and answers with it.
-    async fn settle(
-        &self,
-        ticket: &Ticket,
-        payment: Payment,
-        verdict: Result<Event, Unsettled>,
-    ) -> Result<Answer, Failure> {
+    /// Finds out what became of a step that was left, and keeps it. A charge is only asked after, because its token is not
+    /// kept; if the bank does not know of it, whoever asked for it has to ask again.
+    ///
+    /// # Errors
+    /// When the bank does not say: then the step is taken up again later.
+    pub(crate) async fn recover(&self, held: Held) -> Result<(), Failure> {
+        describe(&held.payment);
+        let verdict = match held.step {
+            Method::Charge => match self.bank.find(held.bank_key).await {
+                Ok(Some(event)) => Ok(event),
+                Ok(None) => return self.leave(&held).await,
+                Err(unsettled) => Err(unsettled),
+            },
+            Method::Refund => self.ask_for_refund(&held).await?,
+        };
+        self.settle(held, verdict).await.map(drop)
+    }
+
+    async fn ask_for_refund(&self, held: &Held) -> Result<Result<Event, Unsettled>, Failure> {
+        let transaction = held.payment.state.transaction_id().ok_or(OutOfTurn)?;
+        Ok(self.bank.refund(transaction, held.bank_key).await)
+    }
+
+    /// Keeps what the bank said of the step, and answers with its payment.
+    async fn settle(&self, held: Held, verdict: Result<Event, Unsettled>) -> Result<Answer, Failure> {
         if let Err(cause) = &verdict {
-            self.metrics.unsettled(&payment.state, cause);
+            self.metrics.unsettled(&held.payment.state, cause);
+            self.leave(&held).await?;
         }
         let event = match verdict {
             Ok(event) => event,
@@ -115,14 +142,22 @@ impl Payments {
             Err(Unsettled::Unknown(cause)) => {
                 // Money may have moved, so this is no failure; the intent stays open.
                 warn!(error = &cause as &dyn std::error::Error, "the bank's answer is unknown");
-                return Ok(Answer { payment, replayed: false });
+                return Ok(Answer { payment: held.payment, replayed: false });
             }
         };
-        let settled = payment.after(event, now())?;
-        self.store.settle(ticket, &payment, &settled).await?;
+        let settled = held.payment.after(event, Timestamp::now())?;
+        if !self.store.settle(&held, &settled).await? {
+            // Somebody else has taken the step, and will know.
+            return Err(Failure::KeyInUse);
+        }
         self.metrics.settled(&settled.state);
         report(&settled);
         Answer::of(settled, false)
+    }
+
+    /// Gives the step back undone.
+    async fn leave(&self, held: &Held) -> Result<(), Failure> {
+        Ok(self.store.leave(held).await?)
     }
 
     /// Runs `work` in a task of its own and waits for it; a caller that goes away stops only the waiting.
@@ -130,7 +165,7 @@ impl Payments {
         &self,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        let task = telemetry::spawn_detached(self.limit, work);
+        let task = telemetry::spawn_detached(self.limit, self.tasks.track_future(work));
         task.await.unwrap_or_else(|error| Err(Failure::Interrupted(error.into())))
     }
 }
@@ -171,9 +206,4 @@ fn report(payment: &Payment) {
         State::Refunded(_) => info!("payment.refunded"),
         State::Pending | State::RefundPending(_) => {}
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp { micros: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
 }

@@ -32,7 +32,7 @@ impl PaymentService for Rpc {
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
         let id = PaymentId::try_from(request.into_inner())?;
-        let payment = self.payments.get(id).await?;
-        Ok(Response::new(pb::GetPaymentResponse { payment: Some(payment.into()) }))
+        let found = self.payments.get(id).await?;
+        Ok(Response::new(found.into()))
     }
 }

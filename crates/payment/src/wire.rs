@@ -9,8 +9,8 @@ use tonic::Response;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::idempotency::{Fingerprint, Keyed, Method, Ticket};
-use crate::payment::{Charge, DeclineReason, Money, Payment, PaymentId, Refund, State, Timestamp};
-use crate::payments::Answer;
+use crate::payment::{Change, Charge, DeclineReason, Money, Payment, PaymentId, Refund, State, Timestamp};
+use crate::payments::{Answer, Found};
 
 // === Requests ===
 
@@ -97,23 +97,42 @@ pub(crate) fn mark_replayed(metadata: &mut MetadataMap) {
     metadata.insert("idempotent-replayed", MetadataValue::from_static("true"));
 }
 
+impl From<Found> for pb::GetPaymentResponse {
+    fn from(Found { payment, history }: Found) -> Self {
+        Self { payment: Some(payment.into()), history: history.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Change> for pb::PaymentChange {
+    fn from(Change { state, at }: Change) -> Self {
+        Self {
+            state: pb::PaymentState::from(&state).into(),
+            decline_reason: decline_reason(&state).into(),
+            time: Some(at.into()),
+        }
+    }
+}
+
 impl From<Payment> for pb::Payment {
     fn from(payment: Payment) -> Self {
         let Payment { id, order_id, amount, state, created_at, updated_at } = payment;
-        let decline_reason = match &state {
-            State::Declined(reason) => pbt::DeclineReason::from(*reason),
-            _ => pbt::DeclineReason::Unspecified,
-        };
         Self {
             id: id.to_string(),
             order_id: order_id.to_string(),
             state: pb::PaymentState::from(&state).into(),
             amount: Some(amount.into()),
             transaction_id: state.transaction_id().map(|id| id.as_str().to_owned()).unwrap_or_default(),
-            decline_reason: decline_reason.into(),
+            decline_reason: decline_reason(&state).into(),
             create_time: Some(created_at.into()),
             update_time: Some(updated_at.into()),
         }
+    }
+}
+
+fn decline_reason(state: &State) -> pbt::DeclineReason {
+    match state {
+        State::Declined(reason) => pbt::DeclineReason::from(*reason),
+        _ => pbt::DeclineReason::Unspecified,
     }
 }
 

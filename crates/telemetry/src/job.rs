@@ -4,8 +4,8 @@ use std::any::type_name;
 use std::error::Error;
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 
 use crate::clock::Started;
 use crate::deadline::Deadline;
@@ -18,6 +18,11 @@ use crate::semconv;
 // === impl Telemetry ===
 
 impl Telemetry {
+    /// The context of the current span, to be kept with work that a [job](Self::job) may have to finish. Without baggage.
+    pub fn message_context(&self) -> MessageContext {
+        MessageContext::of(&Context::current(), self.propagation(), &[])
+    }
+
     /// Does work that no call has asked for, such as finishing what a crash has left, as the root of a trace of its own: an
     /// INTERNAL span called `name`, linked to the spans that gave cause for it. Calls made for it have `limit` as their
     /// deadline.

@@ -116,6 +116,7 @@ async fn recovery_is_a_trace_of_its_own_linked_to_the_orders() {
             if let Some(trace) = found {
                 break trace;
             }
+            tokio::task::yield_now().await;
         }
     };
     let trace = tokio::time::timeout(PATIENCE, spans).await.unwrap();

@@ -73,6 +73,15 @@ impl Reply {
         }
     }
 
+    /// What this says as an answer to the question what became of a charge.
+    pub(super) fn found(&self) -> Result<Option<Event>, Unknown> {
+        match self.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => self.moved(AuthorisationState::Captured).map(Event::Captured).map(Some),
+            status => Err(Unknown::Unexpected(status)),
+        }
+    }
+
     /// What this says as an answer to a refund.
     pub(super) fn refunded(&self) -> Result<Event, Unknown> {
         match self.status {
@@ -133,6 +142,16 @@ mod tests {
         check(400, r#"{"error":{"code":"invalid_request"}}"#, None);
         check(409, r#"{"error":{"code":"idempotency_key_in_use"}}"#, None);
         check(500, r#"{"id":"txn_1","state":"captured"}"#, None);
+    }
+
+    #[test]
+    fn a_charge_that_is_asked_after_is_captured_or_not_known() {
+        let captured = Event::Captured("txn_1".parse().unwrap());
+        assert_eq!(reply(200, r#"{"id":"txn_1","state":"captured"}"#).found().ok(), Some(Some(captured)));
+        assert_eq!(reply(404, r#"{"error":{"code":"not_found"}}"#).found().ok(), Some(None));
+        for (status, body) in [(200, r#"{"id":"txn_1","state":"authorised"}"#), (500, ""), (402, "")] {
+            assert!(reply(status, body).found().is_err(), "{status} {body}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Claim, Intent};
-use crate::payment::{DeclineReason, Money, Payment, State, Timestamp};
+use crate::idempotency::Method;
+use crate::payment::{Change, DeclineReason, Money, Payment, State, Timestamp};
 
 /// A value that this version of the service never wrote.
 #[derive(Debug, thiserror::Error)]
@@ -27,17 +27,22 @@ pub(super) fn payment(row: &AnyRow) -> Result<Payment, sqlx::Error> {
     })
 }
 
-/// A row of `idempotency_keys`, joined with its payment and step.
-pub(super) fn claim(row: &AnyRow) -> Result<Claim, sqlx::Error> {
-    let payment = payment(row)?;
-    let answered: Option<&str> = row.try_get("answered_state")?;
-    Ok(match answered {
-        Some(name) => {
-            let updated_at = Timestamp { micros: row.try_get("answered_at")? };
-            Claim::Answered(Payment { state: state(row, name)?, updated_at, ..payment })
-        }
-        None => Claim::Open(Intent { payment, bank_key: parsed(row, "bank_key")? }),
-    })
+/// The payment as it was when it was answered with, of a row of `idempotency_keys` joined with it; `None` before that.
+pub(super) fn answered(row: &AnyRow) -> Result<Option<Payment>, sqlx::Error> {
+    let Some(name) = row.try_get::<Option<&str>, _>("answered_state")? else { return Ok(None) };
+    let updated_at = Timestamp { micros: row.try_get("answered_at")? };
+    Ok(Some(Payment { state: state(row, name)?, updated_at, ..payment(row)? }))
+}
+
+/// A row of `payment_history`, joined with its payment.
+pub(super) fn change(row: &AnyRow) -> Result<Change, sqlx::Error> {
+    let at = Timestamp { micros: row.try_get("created_at")? };
+    Ok(Change { state: state(row, row.try_get("state")?)?, at })
+}
+
+/// The step of that name.
+pub(super) fn step(name: &str) -> Result<Method, sqlx::Error> {
+    [Method::Charge, Method::Refund].into_iter().find(|step| step.name() == name).ok_or_else(|| decode(Foreign("step")))
 }
 
 /// The name of a state, without what belongs to it.
@@ -84,7 +89,7 @@ fn state(row: &AnyRow, name: &str) -> Result<State, sqlx::Error> {
     })
 }
 
-fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error>
+pub(super) fn parsed<T>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error>
 where
     T: FromStr<Err: StdError + Send + Sync + 'static>,
 {

@@ -6,6 +6,7 @@ mod charge;
 mod idempotency;
 mod away;
 mod refund;
+mod recovering;
 mod bank_faults;
 mod validation;
 mod trace;

@@ -75,6 +75,10 @@ impl Stage {
     }
 
     async fn against(mut config: payment::Config, bank: SocketAddr, dir: TempDir) -> Self {
+        // Only a test that wants it sees payments taken up that it has left.
+        if config.recovery_interval == payment::Config::parse_from(["payment"]).recovery_interval {
+            config.recovery_interval = Duration::from_secs(3600);
+        }
         let store = local_postgres::store(url(&dir, "payment.db")).await;
         config.database_url = store.parse().unwrap();
         // So that a test knows its traces by the ids it has chosen.
@@ -111,8 +115,31 @@ impl Stage {
     }
 
     pub(crate) async fn payment(&self, id: &str) -> Result<pb::Payment, Status> {
+        Ok(self.find(id).await?.payment.unwrap())
+    }
+
+    /// Every state that a payment was in.
+    pub(crate) async fn history(&self, id: &str) -> Vec<pb::PaymentState> {
+        self.find(id).await.unwrap().history.into_iter().map(|change| change.state()).collect()
+    }
+
+    /// Waits until a payment has come to that state.
+    pub(crate) async fn until(&self, id: &str, state: pb::PaymentState) {
+        let come = async { while self.payment(id).await.unwrap().state() != state {} };
+        tokio::time::timeout(PATIENCE, come).await.unwrap_or_else(|_| panic!("{id} is not {state:?}"));
+    }
+
+    async fn find(&self, id: &str) -> Result<pb::GetPaymentResponse, Status> {
         let request = pb::GetPaymentRequest { payment_id: id.to_owned() };
-        Ok(self.client.clone().get_payment(request).await?.into_inner().payment.unwrap())
+        Ok(self.client.clone().get_payment(request).await?.into_inner())
+    }
+
+    /// Starts the payment service anew on the same store, as after a crash: the old one does not get to finish anything.
+    pub(crate) async fn crash(mut self) -> Self {
+        let (client, payment) = serve(&self.config, &self.spans).await;
+        self.payment.task.abort();
+        (self.client, self.payment) = (client, payment);
+        self
     }
 
     /// A payment that is captured.

@@ -15,16 +15,18 @@ async fn a_charge_is_one_tree() {
         "
         payment SERVER shop.payment.v1.PaymentService/Charge
           payment INTERNAL charge
-            payment CLIENT SELECT idempotency_keys payments payment_steps
+            payment CLIENT SELECT idempotency_keys payments
             payment CLIENT BEGIN
             payment CLIENT INSERT idempotency_keys
             payment CLIENT INSERT payments
+            payment CLIENT INSERT payment_history SELECT payment_history
             payment CLIENT INSERT payment_steps
             payment CLIENT COMMIT
             payment CLIENT POST /v1/authorisations
             payment CLIENT BEGIN
-            payment CLIENT UPDATE payments
             payment CLIENT UPDATE payment_steps
+            payment CLIENT UPDATE payments
+            payment CLIENT INSERT payment_history SELECT payment_history
             payment CLIENT UPDATE idempotency_keys
             payment CLIENT COMMIT
         ",
@@ -48,7 +50,7 @@ async fn a_replay_only_looks_up() {
         "
         payment SERVER shop.payment.v1.PaymentService/Charge
           payment INTERNAL charge
-            payment CLIENT SELECT idempotency_keys payments payment_steps
+            payment CLIENT SELECT idempotency_keys payments
         ",
     );
 }

@@ -64,7 +64,7 @@ impl MessageContext {
     }
 
     /// The context of `cx`, with those members of its baggage whose keys are in `allowed`.
-    pub(super) fn of(cx: &Context, propagation: Propagation, allowed: &[&'static str]) -> Self {
+    pub(crate) fn of(cx: &Context, propagation: Propagation, allowed: &[&'static str]) -> Self {
         let mut context = Self::default();
         let baggage = joined(&Baggage::new(), cx.baggage(), |key| allowed.contains(&key));
         propagation.inject_context(&cx.with_baggage(baggage), &mut context);

@@ -23,7 +23,8 @@ async fn a_job_is_a_trace_of_its_own_linked_to_its_causes() {
     let spans = Spans::new();
     let orders = spans.service(Service::new("order", "0.0.0"));
     let placing = orders.producer("outbox", "order.events").create();
-    let placed = placing.message_context();
+    let placed = placing.in_context(async { orders.message_context() }).await;
+    assert_eq!(placed, placing.message_context());
     // Whatever runs around it: a job belongs to nobody's call.
     let job = orders.job("recover_order", [&placed], LIMIT, finish(Ok(())));
     let left = placing.in_context(job).await.unwrap();
