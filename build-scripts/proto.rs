@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 /// The contracts that are served; what they import comes along.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("gateway", "shop/gateway/v1/shop_service.proto"),
     ("order", "shop/order/v1/order_service.proto"),
     ("payment", "shop/payment/v1/payment_service.proto"),
+    ("notification", "shop/notification/v1/notification_service.proto"),
 ];
 
 fn main() -> ExitCode {

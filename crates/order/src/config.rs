@@ -38,6 +38,11 @@ pub struct Config {
     #[arg(value_parser = server::http_uri)]
     pub payment: Uri,
 
+    /// The notification service's address; without it, events are written down and wait.
+    #[arg(long, env = "ORDER_NOTIFICATION", value_name = "URL")]
+    #[arg(value_parser = server::http_uri)]
+    pub notification: Option<Uri>,
+
     #[command(flatten)]
     pub server: server::Config,
 }

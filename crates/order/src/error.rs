@@ -8,7 +8,7 @@ use proto::Invalid;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::order::{DeclineReason, OrderId};
+use crate::order::{DeclineReason, EventId, OrderId};
 use crate::wire::mark_replayed;
 
 /// The domain of every `google.rpc.ErrorInfo` of the shop.
@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Invalid(#[from] Invalid),
     #[error("order {0} does not exist")]
     UnknownOrder(OrderId),
+    #[error("event {0} is not parked")]
+    UnknownEvent(EventId),
     #[error("the idempotency key was used for another request")]
     KeyReused,
     #[error("the idempotency key is being worked on")]
@@ -77,7 +79,7 @@ impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Invalid(invalid) => invalid.into(),
-            Failure::UnknownOrder(_) => Status::new(Code::NotFound, failure.to_string()),
+            Failure::UnknownOrder(_) | Failure::UnknownEvent(_) => Status::new(Code::NotFound, failure.to_string()),
             Failure::KeyReused => precondition(&failure, "IDEMPOTENCY_KEY_REUSED", HashMap::new()),
             Failure::NothingToCancel(order) => precondition(&failure, "ORDER_DECLINED", named(order)),
             Failure::Declined { order, reason, replayed } => {

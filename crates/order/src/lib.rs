@@ -3,7 +3,7 @@
 //! A call goes through `rpc` (parse, act, answer), `wire` (the contract's messages to our own types), `orders` (the use
 //! cases), `order` and `catalogue` (what an order is and costs, pure), `progress` (one step after the other), `payments` (the
 //! payment service's client) and `store` (SQLite or PostgreSQL). `recovery` takes up what was left undone. `error` is the only
-//! place where a failure becomes a status.
+//! place where a failure becomes a status. `relay` hands over what happened.
 //!
 //! What it promises:
 //!
@@ -16,6 +16,9 @@
 //!   failed, another takes the order up from the step it had come to. A holder that comes back too late writes nothing: each
 //!   taking has a number, and the store refuses what carries an older one. So instances may run side by side.
 //! - **An order can be cancelled at any moment**, once: money that moved, or turns out to have moved, is given back.
+//! - **What happens is told.** Each state is written down in the transaction that makes it, and handed to the notification
+//!   service at least once, those of an order in their order. An event that is refused for good is parked until somebody asks for
+//!   it again; the others go on.
 //! - **The same key gives the same answer**, a decline included, marked `idempotent-replayed: true`. What decided nothing
 //!   (a malformed request, a key in use, a payment service that is down) is not kept.
 //! - **Prices are the shop's**, never the caller's, and sums are exact or refused.
@@ -38,6 +41,7 @@
 //! |---|---|---|
 //! | `shop.orders` | `order.state`: `PAID`, `DECLINED` or `CANCELLED` | how many orders came to that state |
 //! | `shop.order.value` | `order.state`, `order.currency` | their totals in the currency's minor unit |
+//! | `shop.events` | `event.outcome`: `DELIVERED`, `AWAY`, `REFUSED`, `PARKED` | how often an event was to be handed over, and what came of it |
 //! | `shop.orders.recovered` | | how often an order was taken up that was left undone |
 //! | `shop.orders.in_flight` | | how many orders are being worked on, whether or not their callers still wait |
 #![forbid(unsafe_code)]
@@ -54,6 +58,9 @@ mod progress;
 mod recovery;
 mod idempotency;
 mod payments;
+mod outbox;
+mod notifications;
+mod relay;
 mod store;
 mod metrics;
 mod error;
@@ -69,10 +76,12 @@ use tonic::transport::{Endpoint, Uri};
 use tracing::warn;
 
 use crate::metrics::Metrics;
+use crate::notifications::Notifications;
 use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::progress::SAGA_LIMIT;
 use crate::recovery::recover;
+use crate::relay::{Relay, Written};
 use crate::rpc::Rpc;
 use crate::store::Store;
 
@@ -96,17 +105,27 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let store = Store::open(&config.database_url, config.lease, &telemetry).await.map_err(Error::Store)?;
-    let payment = channel(config.payment, &telemetry);
+    let payment = channel(config.payment, Payments::MAX_DEADLINE, &telemetry);
     let tasks = TaskTracker::new();
 
+    let (metrics, written) = (Metrics::new(&telemetry), Written::default());
+    let events = telemetry.producer("outbox", "order.events");
     let orders = Orders {
         store: store.clone(),
         payments: Payments::new(payment.clone()),
-        events: telemetry.producer("outbox", "order.events"),
+        events: events.clone(),
+        written: written.clone(),
         tasks: tasks.clone(),
-        metrics: Metrics::new(&telemetry),
+        metrics: metrics.clone(),
     };
     let recovery = telemetry::spawn(recover(orders.clone(), telemetry.clone(), config.recovery_interval));
+    let relay = config.notification.map(|notification| {
+        let channel = channel(notification, Notifications::MAX_DEADLINE, &telemetry);
+        let notifications = Notifications::new(channel);
+        let (store, telemetry) = (store.clone(), telemetry.clone());
+        let relay = Relay { store, notifications, events, telemetry, metrics, written };
+        telemetry::spawn(relay.run(config.recovery_interval))
+    });
     let rpc = OrderServiceServer::new(Rpc { orders })
         .max_decoding_message_size(LARGEST_REQUEST)
         .max_encoding_message_size(LARGEST_ANSWER);
@@ -121,6 +140,9 @@ pub async fn serve(
     let served = server::serve(listeners, service, &config.server, &telemetry, shutdown).await;
 
     recovery.abort();
+    if let Some(relay) = relay {
+        relay.abort();
+    }
     tasks.close();
     if tokio::time::timeout(SAGA_LIMIT, tasks.wait()).await.is_err() {
         warn!("orders are still being worked on; whoever starts next finishes them");
@@ -129,14 +151,14 @@ pub async fn serve(
     served.map_err(Error::Serve)
 }
 
-/// A channel to the payment service that connects at the first call, and again whenever it must.
-fn channel(payment: Uri, telemetry: &Telemetry) -> RpcChannel {
-    let endpoint = Endpoint::from(payment)
+/// A channel to another service that connects at the first call, and again whenever it must.
+fn channel(service: Uri, max_deadline: Duration, telemetry: &Telemetry) -> RpcChannel {
+    let endpoint = Endpoint::from(service)
         .connect_timeout(Duration::from_secs(1))
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(5))
         .keep_alive_while_idle(true);
-    let layer = telemetry.rpc_client(&endpoint).max_deadline(Payments::MAX_DEADLINE);
+    let layer = telemetry.rpc_client(&endpoint).max_deadline(max_deadline);
     layer.layer(endpoint.connect_lazy())
 }
 

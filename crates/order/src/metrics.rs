@@ -22,6 +22,12 @@ const RECOVERED: Metric = Metric {
     description: "Times that an order was taken up again after its work was left undone.",
 };
 
+const EVENTS: Metric = Metric {
+    name: "shop.events",
+    unit: "{event}",
+    description: "Attempts to hand an order's event over, by what came of them.",
+};
+
 /// The bounds of the totals' buckets, in minor units: from one euro to a thousand.
 const TOTALS: [f64; 10] = [100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 25_000.0, 50_000.0, 100_000.0];
 
@@ -32,6 +38,7 @@ pub(crate) struct Metrics {
     value: Histogram,
     in_flight: UpDownCounter,
     recovered: Counter,
+    events: Counter,
 }
 
 // === impl Metrics ===
@@ -43,7 +50,13 @@ impl Metrics {
             value: telemetry.histogram(VALUE, &TOTALS),
             in_flight: telemetry.up_down_counter(IN_FLIGHT),
             recovered: telemetry.counter(RECOVERED),
+            events: telemetry.counter(EVENTS),
         }
+    }
+
+    /// Counts an attempt to send an event, by what came of it.
+    pub(crate) fn sent(&self, outcome: &'static str) {
+        self.events.add(1, &[("event.outcome", outcome)]);
     }
 
     /// Counts an order that was left undone and is taken up again.

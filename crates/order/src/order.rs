@@ -60,6 +60,10 @@ pub(crate) struct OrderId(Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PaymentId(Uuid);
 
+/// An event's id: a UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventId(Uuid);
+
 /// A text that is no id.
 #[derive(Debug, thiserror::Error)]
 #[error("must be a UUID")]
@@ -137,6 +141,22 @@ impl FromStr for OrderId {
 }
 
 impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// === impl EventId ===
+
+impl FromStr for EventId {
+    type Err = NoId;
+
+    fn from_str(text: &str) -> Result<Self, NoId> {
+        Uuid::try_parse(text).map(Self).map_err(|_| NoId)
+    }
+}
+
+impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

@@ -10,11 +10,16 @@ use crate::error::Failure;
 use crate::idempotency::Ticket;
 use crate::listing::{Page, PageRequest};
 use crate::metrics::Metrics;
-use crate::order::{Change, NewOrder, Order, OrderId, State, Step};
+use crate::order::{Change, EventId, NewOrder, Order, OrderId, State, Step};
+use crate::outbox::Parked;
 use crate::payments::Payments;
 use crate::progress::SAGA_LIMIT;
+use crate::relay::Written;
 use crate::saga::{Attempt, Held, Progress};
 use crate::store::{Moved, Store, events};
+
+/// How many parked events are told of at once.
+const MOST_PARKED: i64 = 200;
 
 /// Places, cancels, finds and lists orders.
 #[derive(Clone)]
@@ -23,6 +28,8 @@ pub(crate) struct Orders {
     pub(crate) payments: Payments,
     /// What is written down of orders, for whoever is to be told.
     pub(crate) events: Producer,
+    /// Told of each that is.
+    pub(crate) written: Written,
     /// The work that goes on whether or not its caller waits.
     pub(crate) tasks: TaskTracker,
     pub(crate) metrics: Metrics,
@@ -122,6 +129,22 @@ impl Orders {
         Ok(self.store.page(request).await?)
     }
 
+    /// The events that are refused for good, the longest parked first.
+    #[instrument(skip_all, name = "list_parked_events")]
+    pub(crate) async fn parked_events(&self) -> Result<Vec<Parked>, Failure> {
+        Ok(self.store.parked(MOST_PARKED).await?)
+    }
+
+    /// Lets a parked event be sent again.
+    #[instrument(skip_all, name = "requeue_event")]
+    pub(crate) async fn requeue_event(&self, id: EventId) -> Result<(), Failure> {
+        if !self.store.requeue(&id.to_string()).await? {
+            return Err(Failure::UnknownEvent(id));
+        }
+        self.written.tell();
+        Ok(())
+    }
+
     /// Runs `work` in a task of its own and waits for it; a caller that goes away stops only the waiting.
     async fn see_to<T: Send + 'static>(
         &self,
@@ -186,7 +209,9 @@ impl Orders {
         let id = Uuid::now_v7();
         let creating = self.events.create().message_id(&id.to_string());
         let event = events::New { id, context: creating.message_context() };
-        creating.run(write(event)).await
+        let written = creating.run(write(event)).await?;
+        self.written.tell();
+        Ok(written)
     }
 }
 

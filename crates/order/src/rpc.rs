@@ -5,7 +5,7 @@ use proto::order::v1::order_service_server::OrderService;
 use tonic::{Request, Response, Status};
 
 use crate::listing::PageRequest;
-use crate::order::OrderId;
+use crate::order::{EventId, OrderId};
 use crate::orders::{Orders, Submission};
 
 /// The order service as the network sees it.
@@ -46,5 +46,22 @@ impl OrderService for Rpc {
         let wanted = PageRequest::try_from(request.into_inner())?;
         let page = self.orders.list(wanted).await?;
         Ok(Response::new(page.into()))
+    }
+
+    async fn list_parked_events(
+        &self,
+        _: Request<pb::ListParkedEventsRequest>,
+    ) -> Result<Response<pb::ListParkedEventsResponse>, Status> {
+        let events = self.orders.parked_events().await?;
+        Ok(Response::new(pb::ListParkedEventsResponse { events: events.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn requeue_event(
+        &self,
+        request: Request<pb::RequeueEventRequest>,
+    ) -> Result<Response<pb::RequeueEventResponse>, Status> {
+        let id = EventId::try_from(request.into_inner())?;
+        self.orders.requeue_event(id).await?;
+        Ok(Response::new(pb::RequeueEventResponse {}))
     }
 }

@@ -6,6 +6,7 @@ mod leases;
 mod progress;
 pub(crate) mod events;
 mod orders;
+mod outbox;
 mod rows;
 
 pub(crate) use progress::Moved;

@@ -1,5 +1,7 @@
 //! The contract's messages into this service's types, and back.
 
+mod events;
+
 use std::collections::HashSet;
 
 use prost::Message;
@@ -14,7 +16,7 @@ use crate::catalogue;
 use crate::idempotency::{Fingerprint, IdempotencyKey, Ticket};
 use crate::listing::{Page, PageRequest, PageSize, PageToken};
 use crate::order::{
-    Change, DeclineReason, Email, Line, Money, NewOrder, Order, OrderId, PaymentToken, Quantity, State, Timestamp,
+    DeclineReason, Email, Line, Money, NewOrder, Order, OrderId, PaymentToken, Quantity, State, Timestamp,
 };
 use crate::orders::{Found, Placed, Submission};
 
@@ -149,16 +151,6 @@ impl From<Order> for pb::CancelOrderResponse {
 impl From<Found> for pb::GetOrderResponse {
     fn from(Found { order, history }: Found) -> Self {
         Self { order: Some(order.into()), history: history.into_iter().map(Into::into).collect() }
-    }
-}
-
-impl From<Change> for types::OrderChange {
-    fn from(Change { state, at }: Change) -> Self {
-        Self {
-            state: types::OrderState::from(state).into(),
-            decline_reason: decline_reason(state).into(),
-            time: Some(at.into()),
-        }
     }
 }
 

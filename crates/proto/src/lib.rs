@@ -39,6 +39,15 @@ pub mod payment {
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/payment.descriptors.bin"));
 }
 
+/// Package `shop.notification.v1`: tells customers what became of their orders.
+pub mod notification {
+    #[doc(inline)]
+    pub use crate::generated::shop::notification::v1;
+
+    /// The package and all it imports, as an encoded `FileDescriptorSet`.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/notification.descriptors.bin"));
+}
+
 /// Package `shop.type.v1`: the messages that several contracts share.
 pub mod types {
     #[doc(inline)]

@@ -35,6 +35,21 @@ async fn a_process_of_the_version_before_runs_on_newer_tables() {
 }
 
 #[tokio::test]
+async fn a_backup_that_was_made_in_mid_work_is_a_whole_database() {
+    let stage = Stage::sqlite().await;
+    stage.database.write(|transaction| async move { insert(transaction, 1).await }.scope_boxed()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("backup.db");
+    let backup = sqlx::query("VACUUM INTO $1").bind(copy.to_str().unwrap());
+    backup.execute(stage.database.reader()).await.unwrap();
+    stage.database.write(|transaction| async move { insert(transaction, 2).await }.scope_boxed()).await.unwrap();
+
+    let url = format!("sqlite://{}", copy.display()).parse().unwrap();
+    let restored = Database::open(&url, schema(), "notes", &stage.telemetry).await.unwrap();
+    assert_eq!(Stage { database: restored, ..stage }.notes().await, 1);
+}
+
+#[tokio::test]
 async fn sqlite_keeps_what_it_promises_and_needs_no_folder_for_temporary_files() {
     let stage = Stage::sqlite().await;
     // FULL, on, MEMORY.

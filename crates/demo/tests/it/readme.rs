@@ -198,6 +198,7 @@ fn its_table_has_every_setting_of_every_server_and_no_other() {
         bank::Config::command(),
         payment::Config::command(),
         order::Config::command(),
+        notification::Config::command(),
         gateway::Config::command(),
         collector::Config::command(),
     ];

@@ -108,6 +108,20 @@ impl<F: Fn() -> Answer + Send + Sync + 'static> OrderService for Service<F> {
         let next_page_token = "the-next-page".to_owned();
         self.answer(request, Asked::List, |orders| pb::ListOrdersResponse { orders, next_page_token })
     }
+
+    async fn list_parked_events(
+        &self,
+        _: Request<pb::ListParkedEventsRequest>,
+    ) -> Result<Response<pb::ListParkedEventsResponse>, Status> {
+        Err(Status::unimplemented("not asked for by the gateway"))
+    }
+
+    async fn requeue_event(
+        &self,
+        _: Request<pb::RequeueEventRequest>,
+    ) -> Result<Response<pb::RequeueEventResponse>, Status> {
+        Err(Status::unimplemented("not asked for by the gateway"))
+    }
 }
 
 /// That of every order.

@@ -3,6 +3,7 @@
 
 mod stage;
 mod fake_payment;
+mod fake_notification;
 mod line;
 mod placing;
 mod validation;
@@ -10,6 +11,7 @@ mod idempotency;
 mod resuming;
 mod recovering;
 mod cancelling;
+mod telling;
 mod payment_faults;
 mod away;
 mod listing;
