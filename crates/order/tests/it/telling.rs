@@ -153,7 +153,7 @@ async fn sending_is_a_trace_of_its_own_linked_to_where_the_event_was_written() {
             ",
         );
         let linked = (written.trace_id.clone(), written.span_id.clone());
-        assert_eq!(trace.span("CLIENT", "send order.events").links, [linked.clone()]);
+        assert_eq!(trace.span("CLIENT", "send order.events").links, std::slice::from_ref(&linked));
         assert_eq!(trace.span("INTERNAL", "relay_event").links, [linked]);
     }
     stage.spans.assert_no_secrets(&["ada@example.com"]).await;
